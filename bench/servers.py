@@ -1,0 +1,190 @@
+"""The servers under test: started in their own temp directory, always stopped and removed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+HOST = "127.0.0.1"
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 15.0
+LOG_TAIL_LINES = 25
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+Argv = Callable[[int, Path], list[str]]
+
+
+class BenchError(Exception):
+    """The run cannot go on; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two servers that make the same promise about the disk."""
+
+    name: str
+    kveik: Argv
+    redis: Argv
+
+
+def make_pairs(python: str) -> list[Pair]:
+    return [
+        Pair("durable", _kveik(python, "always"), _redis("yes", "--appendfsync", "always")),
+        Pair("unsynced", _kveik(python, "none"), _redis("no")),
+    ]
+
+
+def _kveik(python: str, durability: str) -> Argv:
+    def argv(port: int, data: Path) -> list[str]:
+        place = ["--host", HOST, "--port", str(port), "--data-dir", str(data)]
+        return [python, "-m", "kveik", "serve", *place, "--durability", durability]
+
+    return argv
+
+
+def _redis(appendonly: str, *more: str) -> Argv:
+    def argv(port: int, data: Path) -> list[str]:
+        place = ["--bind", HOST, "--port", str(port), "--dir", str(data)]
+        return ["redis-server", *place, "--save", "", "--appendonly", appendonly, *more]
+
+    return argv
+
+
+class Server:
+    """A started server process; leads a session of its own, so its helpers can be found."""
+
+    def __init__(self, name: str, argv: Argv, home: Path) -> None:
+        data = home / "data"
+        data.mkdir()
+        self.name = name
+        self.port = _free_port()
+        self._log = home / "server.log"
+        # An own session also keeps the terminal's Ctrl-C from the server: it is stopped in order.
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                argv(self.port, data),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.name} does not answer PING\n{self._log_tail()}")
+            time.sleep(0.05)
+        self.check_alive()
+
+    def check_alive(self) -> None:
+        code = self._process.poll()
+        if code is not None:
+            raise BenchError(f"{self.name} ended with status {code}\n{self._log_tail()}")
+
+    def own_cpu_us(self) -> int:
+        """CPU time of the server process, all its threads."""
+        stat = _stat(self._process.pid)
+        if stat is None:
+            self.check_alive()
+            raise BenchError(f"{self.name}: cannot read its /proc/PID/stat")
+        return stat.own * TICK_US
+
+    def tree_cpu_us(self) -> int:
+        """CPU time of the server process and every helper it started, ended ones too."""
+        return sum(s.own + s.reaped for s in _session(self._process.pid).values()) * TICK_US
+
+    def stop(self) -> None:
+        try:
+            self._process.terminate()
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:  # also when a second Ctrl-C cuts the wait short
+            for pid in _session(self._process.pid):
+                _kill(pid)
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(HOST, self.port, protocol=2, socket_timeout=2) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def _log_tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join(f"  {self.name}| {line}" for line in lines)
+
+
+@contextmanager
+def running(name: str, argv: Argv) -> Iterator[Server]:
+    prefix = f"kveik-bench-{name}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as home:
+        server = Server(name, argv, Path(home))
+        try:
+            server.wait_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+def settle(servers: list[Server], limit_s: float = 5.0) -> bool:
+    """Wait until no server does background work any more, so that none disturbs the next run."""
+    deadline = time.monotonic() + limit_s
+    before = [s.tree_cpu_us() for s in servers]
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        now = [s.tree_cpu_us() for s in servers]
+        if all(b - a <= TICK_US for a, b in zip(before, now, strict=True)):
+            return True
+        before = now
+    return False
+
+
+@dataclass(frozen=True)
+class _Stat:
+    session: int
+    own: int  # ticks, user and system
+    reaped: int  # ticks of children that ended and were waited for
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is the program's name in brackets and may hold anything.
+    fields = text.rpartition(")")[2].split()
+    times = [int(f) for f in fields[11:15]]
+    return _Stat(int(fields[3]), times[0] + times[1], times[2] + times[3])
+
+
+def _session(leader: int) -> dict[int, _Stat]:
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    stats = ((pid, _stat(pid)) for pid in pids)
+    return {pid: s for pid, s in stats if s is not None and s.session == leader}
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

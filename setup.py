@@ -1,0 +1,50 @@
+"""Names the hot modules and has mypyc compile them as one unit (see build_backend/backend.py)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "build_backend"))
+
+from backend import why_pure  # noqa: E402
+
+# Whole folders, or single files where a folder also holds asyncio or command-line code.
+HOT = [
+    "model.py",
+    "format/*.py",
+    "engine/*.py",
+    "command/*.py",
+    "wire/*.py",
+    "server/dialects.py",
+    "server/gate.py",
+    "server/host.py",
+    "server/session.py",
+]
+
+BUILDS = {"bdist_wheel", "build", "build_ext", "editable_wheel", "install"}
+
+
+def hot_modules() -> list[str]:
+    found = (path for pattern in HOT for path in sorted((ROOT / "src/kveik").glob(pattern)))
+    return [str(path.relative_to(ROOT)) for path in found if path.name != "__init__.py"]
+
+
+def extensions() -> list[object]:
+    if not BUILDS.intersection(sys.argv):
+        return []  # setuptools only asks for metadata
+    reason = why_pure()
+    if reason:
+        print(f"kveik: installing uncompiled (pure) modules: {reason}", file=sys.stderr)
+        return []
+    from mypyc.build import mypycify
+
+    os.environ.setdefault("MYPYPATH", "src")
+    return list(mypycify(["--strict", *hot_modules()], opt_level="3", debug_level="0"))
+
+
+setup(ext_modules=extensions())

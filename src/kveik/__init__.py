@@ -1,0 +1,55 @@
+"""Kveik: a persistent, ordered key-value database.
+
+    import kveik
+
+    with kveik.open("data") as db:
+        db.put("user:1", {"name": "Ada"})
+        db.get("user:1")                        # {'name': 'Ada'}
+        list(db.range("user:", "user;"))        # in key order
+
+`kveik.KeyValueDB` is the same behind the five operations of the JSON lines protocol, and
+`kveik.KVDBClient` speaks that protocol to a server (`kveik serve`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kveik.errors import KveikError
+from kveik.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from kveik.client.jsonlines import KVDBClient
+    from kveik.embedded import open_database as open
+    from kveik.engine.database import Batch, Database
+    from kveik.keyvaluedb import KeyValueDB
+
+__all__ = [
+    "Batch",
+    "Database",
+    "KVDBClient",
+    "KeyValueDB",
+    "KveikError",
+    "__version__",
+    "open",
+]
+
+_HOMES = {
+    "Batch": ("kveik.engine.database", "Batch"),
+    "Database": ("kveik.engine.database", "Database"),
+    "KVDBClient": ("kveik.client.jsonlines", "KVDBClient"),
+    "KeyValueDB": ("kveik.keyvaluedb", "KeyValueDB"),
+    "open": ("kveik.embedded", "open_database"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a part of the public face when it is first used: a client needs no engine."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kveik' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value

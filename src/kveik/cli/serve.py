@@ -1,0 +1,145 @@
+"""`kveik serve`: the server, in the foreground, until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+
+from kveik.limits import DEFAULT_MEMORY
+from kveik.model import DURABILITIES
+from kveik.server import app
+from kveik.server.config import DEFAULT_HOST, DEFAULT_PORT, Address, Config, parse_address
+from kveik.sizes import parse_size, show_size
+from kveik.version import describe
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="serve a directory on one port to Redis clients and JSON lines",
+        description="Serve a directory. The first bytes of a connection tell its protocol: "
+        "Redis' (RESP2, RESP3) or JSON lines.",
+    )
+    add = parser.add_argument
+    add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
+    add(
+        "--port",
+        type=_port,
+        default=DEFAULT_PORT,
+        help="port to listen on; 0 takes a free one (default: %(default)s)",
+    )
+    add(
+        "--listen",
+        action="append",
+        type=_address,
+        default=[],
+        metavar="URL",
+        help="a listener as auto://HOST:PORT, redis://HOST:PORT or json://HOST:PORT, in place of "
+        "--host and --port; may be given several times",
+    )
+    add("--data-dir", default="data", metavar="DIR", help="the database (default: ./%(default)s)")
+    add(
+        "--durability",
+        choices=DURABILITIES,
+        default="always",
+        help="when a write is acknowledged: once it is synced (always, the default), at once and "
+        "synced every second (interval), or at once and synced when the system likes (none)",
+    )
+    add(
+        "--memory",
+        type=_size,
+        default=DEFAULT_MEMORY,
+        metavar="SIZE",
+        help=f"memory budget, such as 512MB (default: {show_size(DEFAULT_MEMORY)}); for now it "
+        "sizes the log's segments and is no bound yet",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    listen = tuple(options.listen) or (Address("auto", options.host, options.port),)
+    for address in listen:
+        if not address.host.startswith(LOOPBACK):
+            logging.getLogger("kveik").warning(
+                "%s is reachable by others, and there is no password yet", address
+            )
+    try:
+        config = Config(options.data_dir, listen, options.durability, options.memory)
+    except ValueError as error:
+        print(f"kveik serve: {error}", file=sys.stderr)
+        return 2
+    app.run(config, Announcement(config).ready, RecoveryProgress().show)
+    return 0
+
+
+class Announcement:
+    """Says that the server is ready, and what to try."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def ready(self, addresses: list[str]) -> None:
+        config = self._config
+        print(describe())
+        print(f"data in {os.path.abspath(config.data_dir)}, durability {config.durability}")
+        for address in addresses:
+            print(f"ready on {address}")
+        host, _, port = addresses[0].partition("://")[2].rpartition(":")
+        print("try, in another terminal:")
+        if not addresses[0].startswith("json"):
+            print(f"  redis-cli -h {host.strip('[]')} -p {port} SET hello world")
+        if not addresses[0].startswith("redis"):
+            request = '{"command": "read", "key": "hello"}'
+            print(f"  echo '{request}' | nc -q 1 {host.strip('[]')} {port}")
+        print(f"  {_program()} demo --host {host.strip('[]')} --port {port}")
+        print("stop it with Ctrl-C; what was acknowledged is safe", flush=True)
+
+
+def _program() -> str:
+    """How this program was called, so that it can be copied."""
+    name = sys.argv[0]
+    return f"{sys.executable} -m kveik" if name.endswith("__main__.py") else name
+
+
+class RecoveryProgress:
+    """Shows how far recovery is, once it has taken two seconds."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        if time.monotonic() - self._begin < 2.0:
+            return
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\rrecovering: segment {done} of {total}", end=end, file=sys.stderr, flush=True)
+        else:
+            print(f"recovering: segment {done} of {total}", file=sys.stderr, flush=True)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return int(text)
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

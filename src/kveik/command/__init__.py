@@ -1,0 +1,1 @@
+"""What a command means: plain functions of a transaction. No I/O, no asyncio, no wire."""

@@ -1,0 +1,26 @@
+"""Reading a command's arguments, with Redis' error texts. Called by the command modules."""
+
+from __future__ import annotations
+
+from kveik.errors import CommandError
+
+SYNTAX = "ERR syntax error"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+MAX_I64 = (1 << 63) - 1
+
+
+def integer(text: bytes) -> int:
+    """A signed 64-bit integer as Redis reads it: no blanks, no plus, no leading zeros."""
+    digits = text[1:] if text[:1] == b"-" else text
+    strict = digits.isdigit() and (len(digits) == 1 or digits[:1] != b"0") and text != b"-0"
+    if not strict or len(digits) > 19:
+        raise CommandError(NOT_AN_INTEGER)
+    number = int(text)
+    if not -MAX_I64 - 1 <= number <= MAX_I64:
+        raise CommandError(NOT_AN_INTEGER)
+    return number
+
+
+def shown(text: bytes) -> str:
+    """Bytes from the network, for a message."""
+    return text[:128].decode("utf-8", "backslashreplace")

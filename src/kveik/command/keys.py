@@ -1,0 +1,47 @@
+"""Commands on keys: DEL UNLINK EXISTS TYPE DBSIZE FLUSHDB FLUSHALL. Called through the registry."""
+
+from __future__ import annotations
+
+from kveik.command.arguments import SYNTAX
+from kveik.engine.transaction import Transaction
+from kveik.errors import CommandError
+from kveik.model import OK, Simple
+
+
+def delete(txn: Transaction, args: list[bytes]) -> object:
+    deleted = 0
+    for key in args[1:]:
+        if txn.delete(key):
+            deleted += 1
+    return deleted
+
+
+def exists(txn: Transaction, args: list[bytes]) -> object:
+    found = 0
+    for key in args[1:]:
+        if txn.get(key) is not None:
+            found += 1
+    return found
+
+
+def type_(txn: Transaction, args: list[bytes]) -> object:
+    return Simple(b"none" if txn.get(args[1]) is None else b"string")
+
+
+def dbsize(txn: Transaction, args: list[bytes]) -> object:
+    return txn.count()
+
+
+def flushdb(txn: Transaction, args: list[bytes]) -> object:
+    return _flush(txn, args, False)
+
+
+def flushall(txn: Transaction, args: list[bytes]) -> object:
+    return _flush(txn, args, True)
+
+
+def _flush(txn: Transaction, args: list[bytes], all_databases: bool) -> object:
+    if len(args) > 2 or (len(args) == 2 and args[1].upper() not in (b"ASYNC", b"SYNC")):
+        raise CommandError(SYNTAX)
+    txn.clear(all_databases)
+    return OK

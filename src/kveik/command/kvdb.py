@@ -1,0 +1,104 @@
+"""The five operations of the JSON lines protocol: put, read, read_key_range, batch_put, delete.
+
+Each is a function of (transaction, request object) and returns what stands behind "result": a Cell
+or a dict of cells for values, which the wire writes as their JSON. Called by the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from kveik.engine.transaction import Transaction
+from kveik.errors import CommandError
+from kveik.format.values import encode_json_value
+from kveik.limits import MAX_REPLY
+from kveik.model import Cell
+from kveik.native import i64
+
+Request = dict[str, object]
+
+
+def put(txn: Transaction, request: Request) -> object:
+    key = _key(request, "key")
+    kind, data = encode_json_value(_member(request, "value"))
+    txn.put(key, kind, data)
+    return True
+
+
+def read(txn: Transaction, request: Request) -> object:
+    return txn.get(_key(request, "key"))
+
+
+def read_key_range(txn: Transaction, request: Request) -> object:
+    """Both ends included; one object, its members in key order."""
+    start = _key(request, "start_key")
+    rows = txn.scan(start, _key(request, "end_key") + b"\x00")
+    found: dict[str, Cell] = {}
+    size: i64 = 0
+    for key, cell in zip(rows.keys, rows.cells, strict=True):
+        found[key.decode("utf-8", "backslashreplace")] = cell
+        size += len(key) + len(cell.data)
+        if size > MAX_REPLY:
+            raise CommandError(f"the range has more than {MAX_REPLY} bytes: ask for less")
+    return found
+
+
+def batch_put(txn: Transaction, request: Request) -> object:
+    keys = _list(request, "keys")
+    values = _list(request, "values")
+    if len(keys) != len(values):
+        raise CommandError(f"{len(keys)} keys for {len(values)} values")
+    for key, value in zip(keys, values, strict=True):
+        kind, data = encode_json_value(value)
+        txn.put(_encoded(key, "each of 'keys'"), kind, data)
+    return True
+
+
+def delete(txn: Transaction, request: Request) -> object:
+    return txn.delete(_key(request, "key"))
+
+
+KVDB: Final[dict[str, Callable[[Transaction, Request], object]]] = {
+    "put": put,
+    "read": read,
+    "read_key_range": read_key_range,
+    "batch_put": batch_put,
+    "delete": delete,
+}
+
+
+def find(request: Request) -> Callable[[Transaction, Request], object]:
+    """The operation a request names."""
+    name = _member(request, "command")
+    operation = KVDB.get(name) if isinstance(name, str) else None
+    if operation is None:
+        shown = f"unknown command {name!r}"[:200]
+        raise CommandError(f"{shown}: known are {', '.join(KVDB)}")
+    return operation
+
+
+def _member(request: Request, name: str) -> object:
+    if name not in request:
+        raise CommandError(f"the member {name!r} is missing")
+    return request[name]
+
+
+def _key(request: Request, name: str) -> bytes:
+    return _encoded(_member(request, name), repr(name))
+
+
+def _encoded(key: object, what: str) -> bytes:
+    if not isinstance(key, str):
+        raise CommandError(f"{what} must be a string")
+    try:
+        return key.encode()
+    except UnicodeEncodeError:
+        raise CommandError(f"{what} must be valid Unicode (it has a lone surrogate)") from None
+
+
+def _list(request: Request, name: str) -> list[object]:
+    items = _member(request, name)
+    if not isinstance(items, list):
+        raise CommandError(f"{name!r} must be a list")
+    return items

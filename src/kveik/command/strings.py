@@ -1,0 +1,97 @@
+"""Commands on values: GET SET MGET MSET STRLEN. Called through the registry."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kveik.command.arguments import MAX_I64, SYNTAX, integer
+from kveik.engine.transaction import Transaction
+from kveik.errors import CommandError
+from kveik.model import BYTES, OK
+from kveik.native import i64
+
+# The option that names an expiry -> (milliseconds in its unit, whether it is a point in time)
+_EXPIRY: Final = {
+    b"EX": (1000, False),
+    b"PX": (1, False),
+    b"EXAT": (1000, True),
+    b"PXAT": (1, True),
+}
+
+
+def get(txn: Transaction, args: list[bytes]) -> object:
+    cell = txn.get(args[1])
+    return None if cell is None else cell.data
+
+
+def set_(txn: Transaction, args: list[bytes]) -> object:
+    """SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]"""
+    if len(args) == 3:
+        txn.put(args[1], BYTES, args[2])
+        return OK
+    options = SetOptions(txn, args)
+    old = txn.get(args[1])
+    written = (options.condition is None) or ((old is None) == (options.condition == b"NX"))
+    if written:
+        keep = options.keep_ttl and old is not None
+        expires = old.expires if keep and old is not None else options.expires
+        txn.put(args[1], BYTES, args[2], expires)
+    if options.get:
+        return None if old is None else old.data
+    return OK if written else None
+
+
+class SetOptions:
+    """What stands behind SET's value; CommandError as Redis words it."""
+
+    def __init__(self, txn: Transaction, args: list[bytes]) -> None:
+        self.condition: bytes | None = None
+        self.get = False
+        self.keep_ttl = False
+        self.expires: i64 = 0
+        at = 3
+        while at < len(args):
+            word = args[at].upper()
+            if word in (b"NX", b"XX") and self.condition in (None, word):
+                self.condition = word
+            elif word == b"GET":
+                self.get = True
+            elif word == b"KEEPTTL" and self.expires == 0:
+                self.keep_ttl = True
+            elif word in _EXPIRY and not self.keep_ttl and self.expires == 0 and at + 1 < len(args):
+                at += 1
+                self.expires = expiry(txn, word, args[at], "set")
+            else:
+                raise CommandError(SYNTAX)
+            at += 1
+
+
+def expiry(txn: Transaction, unit: bytes, text: bytes, command: str) -> i64:
+    """The Unix milliseconds that an expiry option means."""
+    scale, absolute = _EXPIRY[unit]
+    number = integer(text)
+    base = 0 if absolute else txn.now()
+    if number <= 0 or number * scale > MAX_I64 - base:
+        raise CommandError(f"ERR invalid expire time in '{command}' command")
+    return number * scale + base
+
+
+def mget(txn: Transaction, args: list[bytes]) -> object:
+    values: list[bytes | None] = []
+    for key in args[1:]:
+        cell = txn.get(key)
+        values.append(None if cell is None else cell.data)
+    return values
+
+
+def mset(txn: Transaction, args: list[bytes]) -> object:
+    if len(args) % 2 == 0:
+        raise CommandError("ERR wrong number of arguments for 'mset' command")
+    for at in range(1, len(args), 2):
+        txn.put(args[at], BYTES, args[at + 1])
+    return OK
+
+
+def strlen(txn: Transaction, args: list[bytes]) -> object:
+    cell = txn.get(args[1])
+    return 0 if cell is None else len(cell.data)

@@ -1,0 +1,42 @@
+"""Opening a database in this process: the disk, the store and the lock put together.
+
+The public face (`kveik.open`) and the command line call it.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from kveik.disk.posix import PosixDisk
+from kveik.engine.database import Database
+from kveik.engine.store import open_store
+from kveik.limits import MIN_MEMORY
+from kveik.model import DURABILITIES
+from kveik.sizes import parse_size, show_size
+
+
+def open_database(
+    path: str | os.PathLike[str],
+    *,
+    durability: str = "always",
+    memory: str | int = "256MB",
+    create: bool = True,
+    read_only: bool = False,
+) -> Database:
+    """Open the database in directory `path`, making it if it is not there (and create says so).
+
+    durability: "always": a write returns once it is on the disk. "interval": at once, and synced
+    every second. "none": at once, and the operating system decides.
+    memory: a size such as "256MB"; the log's segments are sized by it.
+    Raises OpenError (NotKveikError, LockedError, NewerFormatError), CorruptionError, ValueError.
+    """
+    if durability not in DURABILITIES:
+        raise ValueError(f"durability is one of {', '.join(DURABILITIES)}, not {durability!r}")
+    budget = parse_size(memory)
+    if budget < MIN_MEMORY:
+        raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}, not {show_size(budget)}")
+    disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
+    ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
+    store = open_store(disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit)
+    return Database(store, durability)

@@ -1,0 +1,192 @@
+"""The thread of truth's view of one open directory: the log, the memtable, and what is safe.
+
+Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
+there are no more commits. No locks: one thread calls (the server's loop, or whoever holds the
+embedded database's lock). `open_store` makes one; `Transaction` reads it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from kveik.disk.api import Disk
+from kveik.engine.log import Group, Log, Spawn
+from kveik.engine.memtable import Memtable
+from kveik.engine.replay import Progress, Replay
+from kveik.errors import (
+    ClosedError,
+    CorruptionError,
+    FailStopError,
+    NewerFormatError,
+    NotKveikError,
+    ReadOnlyError,
+)
+from kveik.format import identity
+from kveik.limits import MAX_SEGMENT, MIN_SEGMENT, SEGMENTS_PER_MEMORY
+from kveik.model import Writes
+from kveik.native import i64
+
+NEW_IDENTITY = identity.NAME + ".new"  # not yet whole
+
+Clock = Callable[[], float]  # Unix seconds
+
+
+class Store:
+    def __init__(
+        self, disk: Disk, memtable: Memtable, log: Log | None, lsn: i64, clock: Clock
+    ) -> None:
+        """log is None for a store that is only read; lsn is the last commit."""
+        self.disk = disk
+        self.memtable = memtable
+        self._log = log
+        self._lsn = lsn
+        self._clock = clock
+        self.failure = ""  # why there are no more writes; empty while all is well
+        self.closed = False
+
+    def now(self) -> i64:
+        """Unix milliseconds."""
+        return int(self._clock() * 1000)
+
+    def lsn(self) -> i64:
+        """The last commit."""
+        log = self._log
+        return self._lsn if log is None else log.lsn
+
+    def synced(self) -> i64:
+        """The last commit that is on the disk."""
+        log = self._log
+        return self._lsn if log is None else log.synced
+
+    def pending(self) -> i64:
+        """Bytes that were committed and not yet handed to the system."""
+        log = self._log
+        return 0 if log is None else log.pending
+
+    def commit(self, writes: Writes) -> i64:
+        """Log and apply; the LSN. It is durable once `synced` has reached it.
+
+        DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
+        """
+        lsn = self._writable().append(writes)
+        self.memtable.apply(writes, lsn, self.synced())
+        return lsn
+
+    def _writable(self) -> Log:
+        if self.closed:
+            raise ClosedError("the database has been closed")
+        if self.failure:
+            raise FailStopError(self.failure)
+        if self._log is None:
+            raise ReadOnlyError("the database was opened read-only")
+        return self._log
+
+    def take(self, sync: bool) -> Group | None:
+        """What waits to be written; the caller performs it and then calls settle or fail."""
+        log = self._log
+        return None if log is None or self.failure else log.take(sync)
+
+    def settle(self, group: Group) -> None:
+        """The group has been performed."""
+        log = self._log
+        assert log is not None
+        log.settle(group)
+
+    def fail(self, error: OSError) -> None:
+        """A write or sync has failed: what the disk holds is unknown; write nothing more."""
+        reason = error.strerror or str(error)
+        self.failure = f"the log could not be written ({reason}); no writes until it is reopened"
+
+    def close(self) -> None:
+        """Sync what is left, close the files, release the lock. Idempotent; OSError if it fails."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            if self._log is not None:
+                if self.failure:
+                    self._log.abandon()
+                else:
+                    self._log.close()
+        finally:
+            self.disk.close()
+
+
+def segment_size(memory: i64) -> i64:
+    """Bytes of a log segment for a memory budget in bytes."""
+    return min(max(memory // SEGMENTS_PER_MEMORY, MIN_SEGMENT), MAX_SEGMENT)
+
+
+def open_store(
+    disk: Disk,
+    *,
+    memory: i64,
+    create: bool = True,
+    read_only: bool = False,
+    clock: Clock = time.time,
+    spawn: Spawn | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Lock the directory, make it a database if it is empty, and recover what it holds."""
+    try:
+        _refuse_strangers(disk)
+        disk.lock(shared=read_only)
+        database_id = _identify(disk, create and not read_only)
+        memtable = Memtable()
+        replay = Replay(disk, database_id, memtable)
+        replay.run(progress)
+        log: Log | None = None
+        if not read_only:
+            size = segment_size(memory)
+            segment = replay.segment(size)
+            log = Log(disk, database_id, size, segment, replay.offset(), replay.lsn, spawn)
+        return Store(disk, memtable, log, replay.lsn, clock)
+    except BaseException:
+        disk.close()
+        raise
+
+
+def _refuse_strangers(disk: Disk) -> None:
+    """Before anything is touched, be sure that the directory is a database or empty."""
+    names = disk.names()
+    strangers = [name for name in names if name != NEW_IDENTITY]
+    if strangers and identity.NAME not in names:
+        raise NotKveikError(f"{disk.path} is no Kveik directory: it holds {strangers[0]!r}")
+
+
+def _identify(disk: Disk, create: bool) -> bytes:
+    """The database's id, from the identity file; a new one if the directory is empty."""
+    names = disk.names()
+    if identity.NAME in names:
+        return _read_identity(disk)
+    if not create:
+        raise NotKveikError(f"{disk.path} holds no database")
+    if names:
+        disk.remove(names[0])
+    database_id = secrets.token_bytes(identity.ID_SIZE)
+    file = disk.create(NEW_IDENTITY)
+    file.write(0, [identity.encode_identity(database_id)])
+    file.sync()
+    file.close()
+    disk.rename(NEW_IDENTITY, identity.NAME)
+    disk.sync_names()
+    return database_id
+
+
+def _read_identity(disk: Disk) -> bytes:
+    file = disk.open(identity.NAME)
+    try:
+        data = file.read(0, file.size())
+    finally:
+        file.close()
+    try:
+        version, database_id = identity.decode_identity(data)
+    except ValueError as error:
+        raise CorruptionError(identity.NAME, 0, str(error)) from None
+    if version > identity.VERSION:
+        raise NewerFormatError(
+            f"{disk.path} has format {version}; this Kveik knows up to {identity.VERSION}: upgrade"
+        )
+    return database_id

@@ -1,0 +1,142 @@
+"""What a command sees: the database at one instant, and its own writes on top.
+
+Invariants: nothing changes before the host commits `writes`; `seen` is the newest commit that any
+answer given here shows, so the gate knows what must be safe before a reply may leave. Reads are
+synchronous. A transaction is used again (`begin`) and belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kveik.engine.memtable import Memtable, Rows
+from kveik.engine.store import Store
+from kveik.errors import LimitError
+from kveik.limits import DATABASES, MAX_KEY, MAX_VALUE
+from kveik.model import CLEARED, DELETED, Cell, Writes
+from kveik.native import i64
+
+PREFIXES: Final = [bytes((number,)) for number in range(DATABASES + 1)]
+
+
+class Transaction:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._memtable: Memtable = store.memtable
+        self._prefix = PREFIXES[0]
+        self._now: i64 = 0
+        self._overlay: dict[bytes, Cell] = {}
+        self._clears: list[tuple[bytes, bytes]] = []
+        self.database: i64 = 0
+        self.seen: i64 = 0
+        self.writes = Writes()
+        self.dirty = False
+
+    def begin(self, database: i64) -> None:
+        """Forget everything and start on a numbered database."""
+        self.database = database
+        self._prefix = PREFIXES[database]
+        self._now = 0
+        self.seen = 0
+        if self.dirty:
+            self._overlay = {}
+            self._clears = []
+            self.writes = Writes()
+            self.dirty = False
+
+    def now(self) -> i64:
+        """Unix milliseconds; the same all through the transaction."""
+        if self._now == 0:
+            self._now = self._store.now()
+        return self._now
+
+    def get(self, key: bytes) -> Cell | None:
+        """The live cell of a key, None if there is none (or it has expired)."""
+        stored = self._prefix + key
+        if self.dirty:
+            mine = self._overlay.get(stored)
+            if mine is not None:
+                return None if mine.kind == DELETED or self._expired(mine) else mine
+            if self._cleared(stored):
+                return None
+        memtable = self._memtable
+        cell = memtable.get(stored)
+        if cell is None:
+            if memtable.has_clears():
+                self.seen = max(self.seen, memtable.cleared_at(stored))
+            return None
+        if cell.lsn > self.seen:
+            self.seen = cell.lsn
+        if cell.kind == DELETED or (cell.expires != 0 and self._expired(cell)):
+            return None
+        return cell
+
+    def _expired(self, cell: Cell) -> bool:
+        return cell.expires != 0 and cell.expires <= self.now()
+
+    def _cleared(self, stored: bytes) -> bool:
+        return any(start <= stored < stop for start, stop in self._clears)
+
+    def put(self, key: bytes, kind: i64, data: bytes, expires: i64 = 0) -> None:
+        """Write a value; expires in Unix milliseconds, 0 for never. LimitError past the bounds."""
+        size = len(key)
+        if size == 0 or size > MAX_KEY:
+            raise LimitError(f"a key has 1 to {MAX_KEY} bytes, not {size}")
+        if len(data) > MAX_VALUE:
+            raise LimitError(f"a value has at most {MAX_VALUE} bytes, not {len(data)}")
+        self._write(self._prefix + key, Cell(kind, data, expires))
+
+    def delete(self, key: bytes) -> bool:
+        """Delete a key; False, and nothing written, if it has no value."""
+        if self.get(key) is None:
+            return False
+        self._write(self._prefix + key, Cell(DELETED, b""))
+        return True
+
+    def _write(self, stored: bytes, cell: Cell) -> None:
+        self.writes.put(stored, cell)
+        self._overlay[stored] = cell
+        self.dirty = True
+
+    def clear(self, all_databases: bool) -> None:
+        """Delete everything in this database, or in all."""
+        start = PREFIXES[0] if all_databases else self._prefix
+        stop = PREFIXES[DATABASES] if all_databases else PREFIXES[self.database + 1]
+        self.writes.put(start, Cell(CLEARED, stop))
+        self._clears.append((start, stop))
+        self._overlay = {k: c for k, c in self._overlay.items() if not start <= k < stop}
+        self.dirty = True
+
+    def count(self) -> int:
+        """How many keys this database holds, expired ones that nobody looked at included."""
+        self.seen = self._store.lsn()
+        return self._memtable.live(self.database)
+
+    def scan(
+        self, start: bytes, stop: bytes | None, reverse: bool = False, limit: i64 = -1
+    ) -> Rows:
+        """The live entries from start (included) to stop (excluded; None: the end), in order.
+
+        limit < 0 means all. The keys of the rows are the caller's, without the database's byte.
+        """
+        low = self._prefix + start
+        high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
+        rows = self._memtable.scan(low, high, reverse, -1 if self.dirty else limit, self.now())
+        self.seen = max(self.seen, rows.seen)
+        if self.dirty:
+            rows = self._with_own_writes(rows, low, high, reverse, limit)
+        rows.keys = [key[1:] for key in rows.keys]
+        return rows
+
+    def _with_own_writes(
+        self, rows: Rows, low: bytes, high: bytes, reverse: bool, limit: i64
+    ) -> Rows:
+        base = zip(rows.keys, rows.cells, strict=True)
+        merged = {key: cell for key, cell in base if not self._cleared(key)}
+        merged.update((k, c) for k, c in self._overlay.items() if low <= k < high)
+        keys = [k for k, c in merged.items() if c.kind != DELETED and not self._expired(c)]
+        keys.sort(reverse=reverse)
+        own = Rows()
+        own.keys = keys if limit < 0 else keys[:limit]
+        own.cells = [merged[key] for key in own.keys]
+        return own

@@ -1,0 +1,178 @@
+"""Log records <-> bytes. docs/formats/log.md is the grammar; `engine.log` and `engine.replay` call.
+
+    record  = crc:u32 | length:i32 | lsn:i64 | payload[length]
+    payload = 1 | entry*          a commit: what one LSN did
+            | 2 | MARK            a mark: everything up to `lsn` had been synced when it was written
+    entry   = kind:u8 | varint key length | key | [expires:i64] | varint data length | data
+
+Invariants: the crc covers everything behind itself and starts from the segment's salt, so that a
+record of another life of the file never validates. The top bit of an entry's kind says that an
+expiry follows. Numbers here never change; a new layout is a new payload type.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from kveik.format.coding import (
+    BytesWriter,
+    read_i32_le,
+    read_i64_le,
+    read_varint,
+    varint_size,
+    write_i32_le,
+    write_i64_le,
+    write_varint,
+)
+from kveik.model import Cell, Writes
+from kveik.native import i32, i64
+
+HEADER: Final = 16
+COMMIT: Final = 1
+MARK: Final = 2
+MARK_MAGIC: Final = b"\xf7KVSAFE\xf8"
+MARK_SIZE: Final = HEADER + 1 + 8
+EXPIRES_BIT: Final = 128
+INLINE_DATA: Final = 16384  # longer data is not copied into the record's head but kept as a piece
+
+
+def payload_size(writes: Writes) -> i64:
+    """Bytes of the payload that encode_commit will make."""
+    size: i64 = 1
+    keys = writes.keys
+    cells = writes.cells
+    count: i64 = len(keys)
+    at: i64 = 0
+    while at < count:
+        cell = cells[at]
+        key_size: i64 = len(keys[at])
+        data_size: i64 = len(cell.data)
+        size += 1 + varint_size(key_size) + key_size + varint_size(data_size) + data_size
+        if cell.expires != 0:
+            size += 8
+        at += 1
+    return size
+
+
+def encode_commit(pieces: list[bytes], writes: Writes, size: i64, lsn: i64, salt: int) -> None:
+    """Append the record of one commit to pieces; size is payload_size(writes)."""
+    start = len(pieces)
+    pieces.append(b"")  # the crc's place
+    crc = salt
+    out = BytesWriter()
+    write_i32_le(out, i32(size))
+    write_i64_le(out, lsn)
+    out.append(COMMIT)
+    keys = writes.keys
+    cells = writes.cells
+    count: i64 = len(keys)
+    at: i64 = 0
+    while at < count:
+        cell = cells[at]
+        _write_entry_head(out, keys[at], cell)
+        if len(cell.data) <= INLINE_DATA:
+            out.write(cell.data)
+        else:
+            head = out.getvalue()
+            out = BytesWriter()
+            crc = zlib.crc32(cell.data, zlib.crc32(head, crc))
+            pieces.append(head)
+            pieces.append(cell.data)
+        at += 1
+    rest = out.getvalue()
+    pieces.append(rest)
+    pieces[start] = _u32(zlib.crc32(rest, crc))
+
+
+def _write_entry_head(out: BytesWriter, key: bytes, cell: Cell) -> None:
+    kind: i64 = cell.kind
+    expires: i64 = cell.expires
+    out.append(kind | EXPIRES_BIT if expires != 0 else kind)
+    write_varint(out, len(key))
+    out.write(key)
+    if expires != 0:
+        write_i64_le(out, expires)
+    write_varint(out, len(cell.data))
+
+
+def encode_mark(lsn: i64, salt: int) -> bytes:
+    """The record that says: everything up to lsn is on the disk."""
+    out = BytesWriter()
+    write_i32_le(out, 9)
+    write_i64_le(out, lsn)
+    out.append(MARK)
+    out.write(MARK_MAGIC)
+    body = out.getvalue()
+    return _u32(zlib.crc32(body, salt)) + body
+
+
+def record_end(data: bytes, at: i64, salt: int) -> i64:
+    """The position behind the valid record at `at`, or -1 if there is none."""
+    end: i64 = len(data)
+    if at + HEADER > end:
+        return -1
+    size: i64 = i64(read_i32_le(data, at + 4))
+    stop: i64 = at + HEADER + size
+    if size < 1 or stop > end:
+        return -1
+    crc: i64 = i64(read_i32_le(data, at)) & 0xFFFFFFFF
+    computed: i64 = zlib.crc32(data[at + 4 : stop], salt)
+    return stop if crc == computed else -1
+
+
+def record_lsn(data: bytes, at: i64) -> i64:
+    """The LSN of the valid record at `at`."""
+    return read_i64_le(data, at + 8)
+
+
+def record_type(data: bytes, at: i64) -> i64:
+    """COMMIT or MARK, of the valid record at `at`."""
+    return data[at + HEADER]
+
+
+def decode_commit(data: bytes, at: i64, end: i64) -> Writes:
+    """The writes of the valid record from `at` to `end`; ValueError if they make no sense."""
+    writes = Writes()
+    lsn: i64 = read_i64_le(data, at + 8)
+    position: i64 = at + HEADER + 1
+    while position < end:
+        kind: i64 = data[position]
+        key_size, start = read_varint(data, position + 1, end)
+        if key_size < 0:
+            raise ValueError("bad key length")
+        position = start + key_size
+        key = data[start:position]
+        expires: i64 = 0
+        if kind >= EXPIRES_BIT:
+            if position + 8 > end:
+                raise ValueError("entry breaks off")
+            expires = read_i64_le(data, position)
+            kind -= EXPIRES_BIT
+            position += 8
+        data_size, start = read_varint(data, position, end)
+        position = start + data_size
+        if data_size < 0 or position > end:
+            raise ValueError("bad data length")
+        writes.keys.append(key)
+        writes.cells.append(Cell(kind, data[start:position], expires, lsn))
+    return writes
+
+
+def find_mark(data: bytes, at: i64, salt: int, lsn: i64) -> i64:
+    """Where a valid mark at or behind `at` vouches for `lsn`; -1 if none does."""
+    found: i64 = data.find(MARK_MAGIC, at)
+    while found >= 0:
+        start: i64 = found - HEADER - 1
+        if start >= at and record_end(data, start, salt) >= 0 and record_lsn(data, start) >= lsn:
+            return start
+        found = data.find(MARK_MAGIC, found + 1)
+    return -1
+
+
+def _u32(number: i64) -> bytes:
+    out = BytesWriter()
+    if number > 0x7FFFFFFF:  # as the signed number with the same bits
+        number -= 0x100000000
+    write_i32_le(out, i32(number))
+    return out.getvalue()

@@ -1,0 +1,43 @@
+"""Every bound of Kveik, with its unit and its reason.
+
+Imports nothing of ours; anybody may import it. A bound that is passed gives a LimitError,
+a ProtocolError or a slower peer, never an out-of-memory kill.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+
+# --- data ---------------------------------------------------------------------------------------
+MAX_KEY: Final = 64 * KIB  # bytes; several keys of any table block must fit the cache
+MAX_VALUE: Final = 512 * MIB  # bytes; Redis' own bound for a string
+MAX_COMMIT: Final = 1024 * MIB  # bytes of one log record; its length is a signed 32-bit number
+DATABASES: Final = 16  # numbered databases, as in Redis; each is one lead byte of the stored key
+MAX_TUPLE_DEPTH: Final = 16  # nested tuples in a Python key; the encoder recurses
+
+# --- log ----------------------------------------------------------------------------------------
+DEFAULT_MEMORY: Final = 256 * MIB  # bytes; what "memory" is where nobody says it
+MIN_MEMORY: Final = 8 * MIB  # bytes; below it segments would be all header and rotation
+SEGMENTS_PER_MEMORY: Final = 8  # a segment and its memtable (2.6 times as large) stay well inside
+MIN_SEGMENT: Final = 1 * MIB  # bytes
+MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
+SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec
+MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
+
+# --- server: per connection ---------------------------------------------------------------------
+MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
+MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request
+MAX_INLINE: Final = 64 * KIB  # bytes of one inline command or length line; Redis' own bound
+MAX_LINE: Final = 64 * MIB  # bytes of one JSON line; parsing takes several times as much memory
+MAX_NESTING: Final = 128  # levels of a JSON value; the parser recurses
+MAX_REPLY: Final = MAX_VALUE  # bytes of one reply; what asks for more is refused
+OUTPUT_BOUND: Final = 1 * MIB  # bytes of replies not yet sent; past it nothing more is read
+REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn (about 1 ms)
+
+# --- server: in all -----------------------------------------------------------------------------
+BACKLOG: Final = 1024  # connections that wait to be accepted
+STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
+RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given

@@ -1,0 +1,102 @@
+"""What flows through every layer: cells, batches of writes, ranges, replies.
+
+Invariants: a Cell's kind, data and expiry never change once it is in a memtable; its LSN is set
+once, when it is committed. Imports nothing of ours but the limits; anybody may import it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kveik.native import i64, mypyc_attr
+
+# Content types of a stored value. Never change a number: they are in the log and in tables.
+DELETED: Final = 0  # a tombstone; no data
+BYTES: Final = 1
+TEXT: Final = 2  # UTF-8
+JSON: Final = 3  # UTF-8 text of one JSON value
+PICKLE: Final = 4  # opaque to the server; only a client that asks for it loads it
+CLEARED: Final = 15  # a range tombstone: the key is its start, the data its end (excluded)
+
+DURABILITIES: Final = ("always", "interval", "none")
+
+
+@mypyc_attr(acyclic=True)
+class Cell:
+    """One version of one key: a value, or the mark that there is none.
+
+    kind: a content type, above. data: the value's bytes. expires: Unix milliseconds, 0 for never.
+    lsn: the commit that wrote it, 0 before it is committed.
+    """
+
+    __slots__ = ("data", "expires", "kind", "lsn")
+
+    def __init__(self, kind: i64, data: bytes, expires: i64 = 0, lsn: i64 = 0) -> None:
+        self.kind = kind
+        self.data = data
+        self.expires = expires
+        self.lsn = lsn
+
+
+class Writes:
+    """Puts and deletes that are applied and logged as one record, in their order.
+
+    Two lists side by side: the stored key (with its database byte) and its cell.
+    """
+
+    __slots__ = ("cells", "keys")
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.cells: list[Cell] = []
+
+    def put(self, key: bytes, cell: Cell) -> None:
+        self.keys.append(key)
+        self.cells.append(cell)
+
+    def delete(self, key: bytes) -> None:
+        self.keys.append(key)
+        self.cells.append(Cell(DELETED, b""))
+
+    def clear(self, start: bytes, stop: bytes) -> None:
+        """Delete every key from start (included) to stop (excluded)."""
+        self.keys.append(start)
+        self.cells.append(Cell(CLEARED, stop))
+
+
+class Simple:
+    """A reply that is a word of the protocol (OK, PONG) and not data."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class Failure:
+    """An error as a reply: the text starts with its code, as in Redis ("ERR ...")."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Verbatim:
+    """Text made for people (INFO): a verbatim string in RESP3, bytes elsewhere."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class NoReply:
+    """In a reply's place where the protocol says that there is none (SHUTDOWN)."""
+
+
+OK: Final = Simple(b"OK")
+NO_REPLY: Final = NoReply()
+
+# None | bytes | int | float | bool | list | dict | Cell | Simple | Failure | Verbatim | NoReply
+Reply = object

@@ -1,0 +1,1 @@
+"""Listeners, sessions, the host and the gate. asyncio lives here and nowhere below."""

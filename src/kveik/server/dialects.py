@@ -1,0 +1,115 @@
+"""A dialect ties one protocol's codec to the host: bytes in, requests run, reply bytes out.
+
+Invariants: `step` answers at most one request; replies gather in the dialect until the session
+takes them; ProtocolError means that the connection's framing is lost. Called by the session.
+"""
+
+from __future__ import annotations
+
+from kveik.command.state import Client
+from kveik.errors import CommandError
+from kveik.native import i64
+from kveik.server.host import Host
+from kveik.wire import jsonlines
+from kveik.wire.jsonlines import LineDecoder, decode_request
+from kveik.wire.resp import ReplyEncoder, RequestDecoder, clean_line
+
+
+class Dialect:
+    """Common to all protocols. need: the commit that must be safe before the replies may leave."""
+
+    def __init__(self, host: Host, client: Client) -> None:
+        self._host = host
+        self._client = client
+        self.need: i64 = 0
+
+    def feed(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def step(self) -> bool:
+        """Answer one request; False if no whole one is there."""
+        raise NotImplementedError
+
+    def gathered(self) -> i64:
+        """Bytes of replies not yet taken."""
+        raise NotImplementedError
+
+    def take(self) -> bytes:
+        """The replies."""
+        raise NotImplementedError
+
+    def refusal(self, text: str) -> bytes:
+        """An error in this protocol's own form."""
+        raise NotImplementedError
+
+
+class RedisDialect(Dialect):
+    def __init__(self, host: Host, client: Client) -> None:
+        super().__init__(host, client)
+        self._decoder = RequestDecoder()
+        self._encoder = ReplyEncoder()
+
+    def feed(self, data: bytes) -> None:
+        self._decoder.feed(data)
+
+    def step(self) -> bool:
+        args = self._decoder.next()
+        if args is None:
+            return False
+        host = self._host
+        client = self._client
+        reply = host.run_redis(client, args)
+        encoder = self._encoder
+        encoder.protocol = client.protocol
+        encoder.add(reply)
+        if host.need > self.need:
+            self.need = host.need
+        return True
+
+    def gathered(self) -> i64:
+        return self._encoder.size
+
+    def take(self) -> bytes:
+        return self._encoder.take()
+
+    def refusal(self, text: str) -> bytes:
+        return b"-ERR " + clean_line(text) + b"\r\n"
+
+
+class JsonDialect(Dialect):
+    def __init__(self, host: Host, client: Client) -> None:
+        super().__init__(host, client)
+        self._decoder = LineDecoder()
+        self._answers: list[bytes] = []
+        self._size: i64 = 0
+
+    def feed(self, data: bytes) -> None:
+        self._decoder.feed(data)
+
+    def step(self) -> bool:
+        line = self._decoder.next()
+        if line is None:
+            return False
+        host = self._host
+        host.need = 0
+        try:
+            answer = jsonlines.encode_result(host.run_kvdb(self._client, decode_request(line)))
+        except CommandError as error:
+            answer = jsonlines.encode_error(str(error))
+        self._answers.append(answer)
+        self._size += len(answer)
+        if host.need > self.need:
+            self.need = host.need
+        return True
+
+    def gathered(self) -> i64:
+        return self._size
+
+    def take(self) -> bytes:
+        answers = self._answers
+        self._answers = []
+        self._size = 0
+        return b"".join(answers)
+
+    def refusal(self, text: str) -> bytes:
+        return jsonlines.encode_error(text)

@@ -1,0 +1,111 @@
+"""The gate: a reply leaves when what it shows is safe.
+
+One sync is under way at a time; what is committed meanwhile makes the next group. A group is
+performed on the loop itself where that is cheaper than handing it over: when there is no other
+connection to keep waiting, or while the disk syncs in less time than a hand-over takes.
+Invariants: `safe` never falls; sessions are released in the order in which they came to wait.
+Called by the host and the sessions, on the loop's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from kveik.command.state import Server
+from kveik.engine.log import Group
+from kveik.native import i64
+
+CHEAP_SYNC: Final = 0.0001  # seconds; about what waking another thread and coming back costs
+
+
+class Waiter(Protocol):
+    """Whoever holds replies back."""
+
+    def release(self) -> None: ...
+
+
+class Loop(Protocol):
+    """What the gate needs of an event loop."""
+
+    def call_soon(self, callback: Callable[[], None], /) -> object: ...
+
+
+# Performs a group beside the loop, then calls back on the loop with what went wrong, or None.
+Perform = Callable[[Group, Callable[[Group, float, OSError | None], None]], None]
+
+
+class Gate:
+    def __init__(self, server: Server, loop: Loop, durability: str, perform: Perform) -> None:
+        self._server = server
+        self._store = server.store
+        self._loop = loop
+        self._always = durability == "always"
+        self._perform = perform
+        self._busy = False
+        self._scheduled = False
+        self._waiting: list[Waiter] = []
+        self._cost = 0.0  # seconds a sync takes, lately
+        self.safe: i64 = self._store.lsn()
+
+    def wait(self, waiter: Waiter) -> None:
+        """Release the waiter when more is safe; it asks again if that was not enough."""
+        self._waiting.append(waiter)
+
+    def commit_soon(self) -> None:
+        """There is something to write at the end of this turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._end_of_turn)
+
+    def _end_of_turn(self) -> None:
+        self._scheduled = False
+        if not self._busy:
+            self._start(self._always)
+
+    def _start(self, sync: bool) -> None:
+        group = self._store.take(sync)
+        if group is None:
+            return
+        if not sync or self._server.connections <= 1 or self._cost < CHEAP_SYNC:
+            self._perform_here(group)
+        else:
+            self._busy = True
+            self._perform(group, self._performed)
+
+    def _perform_here(self, group: Group) -> None:
+        begin = time.perf_counter()
+        error: OSError | None = None
+        try:
+            group.perform()
+        except OSError as caught:
+            error = caught
+        self._settle(group, time.perf_counter() - begin, error)
+
+    def _performed(self, group: Group, seconds: float, error: OSError | None) -> None:
+        self._busy = False
+        self._settle(group, seconds, error)
+        if self._store.pending() > 0 and not self._store.failure:
+            self._start(self._always)
+
+    def _settle(self, group: Group, seconds: float, error: OSError | None) -> None:
+        if error is not None:
+            self._store.fail(error)
+        else:
+            self._store.settle(group)
+            self.safe = group.lsn
+            if group.sync:
+                self._cost += (seconds - self._cost) / 8
+        waiting = self._waiting
+        self._waiting = []
+        for waiter in waiting:
+            waiter.release()
+
+    def sync_now(self) -> None:
+        """Sync what was only written so far (durability "interval", once a second)."""
+        if not self._busy and not self._store.failure:
+            group = self._store.take(True)
+            if group is not None:
+                self._busy = True
+                self._perform(group, self._performed)

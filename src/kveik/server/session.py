@@ -1,0 +1,245 @@
+"""One connection: bytes in, requests answered in order, replies out when the gate lets them.
+
+asyncio calls it as a protocol (connection_made, data_received, pause_writing ...).
+Invariants: replies leave in the order of their requests; no more than OUTPUT_BOUND bytes of replies
+are gathered before reading stops; one connection answers at most REQUESTS_A_TURN requests before
+others have their turn; once `_ended` is set nothing more is read or answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from kveik.command.state import Client
+from kveik.errors import ProtocolError
+from kveik.limits import OUTPUT_BOUND, REQUESTS_A_TURN
+from kveik.native import i64
+from kveik.server.dialects import Dialect, JsonDialect, RedisDialect
+from kveik.server.host import Host
+from kveik.wire import detect
+
+AUTO: Final = "auto"
+
+log = logging.getLogger("kveik")
+
+
+class Session:
+    def __init__(
+        self,
+        host: Host,
+        loop: Any,
+        number: i64,
+        protocol: str,
+        gone: Callable[[Session], None],
+    ) -> None:
+        """protocol: "auto", "redis" or "json"; gone is called when the connection is lost."""
+        self._host = host
+        self._gate = host.gate
+        self._loop = loop
+        self._protocol = protocol
+        self._gone = gone
+        self._transport: Any = None
+        self._dialect: Dialect | None = None
+        self._first = b""  # bytes that came before the protocol was known
+        self._held: list[tuple[int, bytes]] = []  # replies behind the gate: (need, bytes)
+        self._held_size: i64 = 0
+        self._waiting = False  # at the gate
+        self._full = False  # the transport takes no more for now
+        self._reading = True
+        self._again = False  # a turn is scheduled
+        self._eof = False  # the peer sends no more
+        self._ended = False  # close once everything has left
+        self.client = Client(number, "")
+
+    # --- called by asyncio ----------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=OUTPUT_BOUND)
+        peer = transport.get_extra_info("peername")
+        self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        if self._protocol != AUTO:
+            self._dialect = self._speak(self._protocol)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        dialect = self._dialect
+        try:
+            if dialect is None:
+                data = self._first + data
+                dialect = self._detect(data)
+                if dialect is None:
+                    return
+            dialect.feed(data)
+        except ProtocolError as error:
+            self._refuse(str(error))
+            return
+        if not self._again:
+            self._turn()
+
+    def eof_received(self) -> bool:
+        """The peer has said all it had to say; what it asked for is still answered."""
+        self._eof = True
+        if self._dialect is None:
+            self._transport.close()
+        elif not self._again:
+            self._turn()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
+        self._held = []
+        self._transport = None
+        self._gone(self)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if not self._again:
+            self._turn()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _detect(self, data: bytes) -> Dialect | None:
+        found = detect.detect(data)
+        if found == detect.MORE:
+            self._first = data[-1:]
+            return None
+        if found == detect.UNKNOWN:
+            line = "this port speaks Redis' protocol (RESP) and JSON lines"
+            self._transport.write(b"-ERR " + line.encode() + b"\r\n")
+            self._transport.close()
+            self._ended = True
+            return None
+        self._first = b""
+        self._dialect = self._speak(found)
+        return self._dialect
+
+    def _speak(self, protocol: str) -> Dialect:
+        if protocol == detect.JSON:
+            return JsonDialect(self._host, self.client)
+        return RedisDialect(self._host, self.client)
+
+    def _turn(self) -> None:
+        """Answer what is there, within the bounds of a turn; go on later if more is left."""
+        dialect = self._dialect
+        if dialect is None or self._ended:
+            return
+        left: i64 = REQUESTS_A_TURN
+        done = False
+        try:
+            while left > 0 and not self._full and self._room(dialect):
+                if not dialect.step():
+                    done = True
+                    break
+                left -= 1
+                if self.client.closing:
+                    self._ended = True
+                    break
+        except ProtocolError as error:
+            self._refuse(str(error))
+            return
+        self._send(dialect)
+        if done and self._eof:
+            self._ended = True
+        if self._ended:
+            self._close_if_done()
+        else:
+            self._pace(done)
+
+    def _room(self, dialect: Dialect) -> bool:
+        return dialect.gathered() + self._held_size < OUTPUT_BOUND
+
+    def _pace(self, done: bool) -> None:
+        """Read on if everything is answered; otherwise answer the rest first."""
+        if done != self._reading:
+            self._reading = done
+            if done:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+        if not (done or self._full or self._held or self._again):
+            self._again = True  # resume_writing or release call otherwise
+            self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._again = False
+        self._turn()
+
+    # --- replies --------------------------------------------------------------------------------
+
+    def _send(self, dialect: Dialect) -> None:
+        """Send the gathered replies, or hold them back until they are safe."""
+        if dialect.gathered() == 0:
+            return
+        data = dialect.take()
+        if dialect.need <= self._gate.safe and not self._held:
+            self._transport.write(data)
+            return
+        self._held.append((dialect.need, data))
+        self._held_size += len(data)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._host.server.store.failure:
+            self._fail()
+        elif not self._waiting:
+            self._waiting = True
+            self._gate.wait(self)
+
+    def release(self) -> None:
+        """More is safe (or nothing will ever be): send what may leave now."""
+        self._waiting = False
+        if self._transport is None:
+            return
+        held = self._held
+        safe: i64 = self._gate.safe
+        ready: list[bytes] = []
+        while held and held[0][0] <= safe:
+            data = held.pop(0)[1]
+            self._held_size -= len(data)
+            ready.append(data)
+        if ready:
+            self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+        if held:
+            self._wait()
+        elif self._ended:
+            self._close_if_done()
+        elif not self._reading and not self._again:
+            self._turn()
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _refuse(self, text: str) -> None:
+        """The framing is lost: say so after the replies before it, then close."""
+        dialect = self._dialect
+        if dialect is not None:
+            self._send(dialect)
+            self._held.append((dialect.need, dialect.refusal(text)))
+        self._ended = True
+        self.release()
+
+    def _fail(self) -> None:
+        """What the held replies show will never be safe: say why, and close."""
+        dialect = self._dialect
+        if dialect is not None:
+            self._transport.write(dialect.refusal(self._host.server.store.failure))
+        self._held = []
+        self._held_size = 0
+        self._ended = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._transport is not None and not self._held:
+            self._transport.close()
+
+    def stop(self) -> None:
+        """The server stops: answer what was begun, then close."""
+        if self._transport is not None and not self._ended:
+            self._ended = True
+            self._close_if_done()

@@ -1,0 +1,1 @@
+"""What a request and a reply look like: pure bytes <-> values, fed at any split point."""
