@@ -18,6 +18,8 @@ JSON: Final = 3  # UTF-8 text of one JSON value
 PICKLE: Final = 4  # opaque to the server; only a client that asks for it loads it
 CLEARED: Final = 15  # a range tombstone: the key is its start, the data its end (excluded)
 
+KEPT_PLACES: Final = 8  # of a used Writes; what they refer to lives until they are used again
+
 DURABILITIES: Final = ("always", "interval", "none")
 
 
@@ -39,29 +41,42 @@ class Cell:
 
 
 class Writes:
-    """Puts and deletes that are applied and logged as one record, in their order.
+    """Puts and deletes that are applied and logged together, in their order.
 
-    Two lists side by side: the stored key (with its database byte) and its cell.
+    Two lists side by side, of which the first `count` places are in use: the stored key (with its
+    database byte) and its cell. The places are used again, as most transactions write once.
     """
 
-    __slots__ = ("cells", "keys")
+    __slots__ = ("cells", "count", "keys")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.cells: list[Cell] = []
+        self.count: i64 = 0
 
     def put(self, key: bytes, cell: Cell) -> None:
-        self.keys.append(key)
-        self.cells.append(cell)
+        count = self.count
+        if count < len(self.keys):
+            self.keys[count] = key
+            self.cells[count] = cell
+        else:
+            self.keys.append(key)
+            self.cells.append(cell)
+        self.count = count + 1
 
     def delete(self, key: bytes) -> None:
-        self.keys.append(key)
-        self.cells.append(Cell(DELETED, b""))
+        self.put(key, Cell(DELETED, b""))
 
     def clear(self, start: bytes, stop: bytes) -> None:
         """Delete every key from start (included) to stop (excluded)."""
-        self.keys.append(start)
-        self.cells.append(Cell(CLEARED, stop))
+        self.put(start, Cell(CLEARED, stop))
+
+    def reset(self) -> None:
+        """Forget everything; a few places are kept for the next time."""
+        self.count = 0
+        if len(self.keys) > KEPT_PLACES:
+            self.keys = []
+            self.cells = []
 
 
 class Simple:

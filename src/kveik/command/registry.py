@@ -287,17 +287,27 @@ COMMANDS: Final = [
 TABLE: Final = {command.name.encode(): command for command in COMMANDS}
 
 
-def find(args: list[bytes]) -> Command:
-    """The command that a request names; CommandError as Redis words it."""
-    command = TABLE.get(args[0])
-    if command is None:
-        command = TABLE.get(args[0].upper())
-        if command is None:
-            raise CommandError(unknown(args))
-    if not command.accepts(len(args)):
-        name = command.name.lower()
-        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
-    return command
+class Finder:
+    """Finds the command a request names; remembers the last one, as clients repeat themselves."""
+
+    def __init__(self) -> None:
+        self._name = b""
+        self._command = COMMANDS[0]
+
+    def find(self, args: list[bytes]) -> Command:
+        """The command; CommandError, as Redis words it, for an unknown one or a wrong count."""
+        name = args[0]
+        if name != self._name:
+            command = TABLE.get(name.upper())
+            if command is None:
+                raise CommandError(unknown(args))
+            self._name = name
+            self._command = command
+        command = self._command
+        if not command.accepts(len(args)):
+            lower = command.name.lower()
+            raise CommandError(f"ERR wrong number of arguments for '{lower}' command")
+        return command
 
 
 def unknown(args: list[bytes]) -> str:

@@ -38,7 +38,7 @@ class Batch:
         self.writes.delete(PREFIXES[0] + encode_key(key))
 
     def __len__(self) -> int:
-        return len(self.writes.keys)
+        return self.writes.count
 
 
 class Database:
@@ -52,6 +52,7 @@ class Database:
         self._store = store
         self._always = durability == "always"
         self._interval = durability == "interval"
+        store.gated = self._always
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._syncing = False
@@ -127,7 +128,7 @@ class Database:
     def write(self, batch: Batch) -> None:
         """Do all of a batch, or, if it raises, none of it. The batch is empty afterwards."""
         writes = batch.writes
-        if writes.keys:
+        if writes.count > 0:
             with self._lock:
                 self._commit(writes)
             batch.writes = Writes()

@@ -4,7 +4,8 @@
 (`Group.perform`, in any thread, one group at a time, in order); `settle` takes note of it.
 
 Invariants:
- (1) LSNs rise by one with each commit, over segments too.
+ (1) LSNs rise by one with each commit, over segments too. A record holds the commits that gathered
+     between two takes: they become durable together, or were never acknowledged.
  (2) A segment is synced before a byte is written to the next one, at every durability.
  (3) A group starts with a mark if more has been synced than the last mark says, so that recovery
      can tell a torn tail (never acknowledged) from damage (acknowledged, and vouched for).
@@ -22,13 +23,14 @@ from typing import Final
 
 from kveik.disk.api import Disk, File
 from kveik.errors import DiskFullError, LimitError, StorageError
-from kveik.format.record import HEADER, MARK_SIZE, encode_commit, encode_mark, payload_size
+from kveik.format.record import HEADER, MARK_SIZE, RecordWriter, commit_size, encode_mark
 from kveik.format.segment import HEAD_SIZE, SegmentHead, encode_head, segment_name
 from kveik.limits import MAX_COMMIT
 from kveik.model import Writes
 from kveik.native import i64
 
 NEW_SUFFIX: Final = ".new"  # of a segment that is not yet part of the log
+RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Spawn = Callable[[Callable[[], "Segment"]], "Future[Segment]"]
@@ -125,7 +127,8 @@ class Log:
         self._ahead: Future[Segment] | None = None
         self._last_number = segment.number
         self._spans: list[Span] = []
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes] = []  # whole records of the span in the making
+        self._record = RecordWriter()
         self._start = offset  # of the pieces
         self._marked = lsn
         self.lsn: i64 = lsn  # the last commit
@@ -135,30 +138,39 @@ class Log:
 
     def append(self, writes: Writes) -> i64:
         """Encode one commit and return its LSN. LimitError, DiskFullError: nothing happened."""
-        size = payload_size(writes)
+        size = commit_size(writes)
         if size > MAX_COMMIT:
             raise LimitError(f"a batch has at most {MAX_COMMIT} bytes, not {size}")
-        total: i64 = HEADER + size
-        if self._offset + MARK_SIZE + total > self._segment.size:
-            self._rotate(total)
-        if not self._pieces:
-            self._begin_span()
-        lsn = self.lsn + 1
-        encode_commit(self._pieces, writes, size, lsn, self._segment.salt)
-        self.lsn = lsn
-        self._offset += total
-        self.pending += total
-        return lsn
+        if self._offset + MARK_SIZE + HEADER + 1 + size > self._segment.size:
+            self._rotate(MARK_SIZE + HEADER + 1 + size)
+        record = self._record
+        if record.size == 0:
+            self._begin_record()
+        record.add(writes, size)
+        self.lsn += 1
+        self._offset += size
+        self.pending += size
+        if record.size > RECORD_BOUND:
+            self._end_record()
+        return self.lsn
 
-    def _begin_span(self) -> None:
-        self._start = self._offset
-        if self.synced > self._marked:
-            self._marked = self.synced
-            self._pieces.append(encode_mark(self.synced, self._segment.salt))
-            self._offset += MARK_SIZE
+    def _begin_record(self) -> None:
+        if not self._pieces:
+            self._start = self._offset
+            if self.synced > self._marked:
+                self._marked = self.synced
+                self._pieces.append(encode_mark(self.synced, self._segment.salt))
+                self._offset += MARK_SIZE
+        self._record.begin(self.lsn + 1)
+        self._offset += self._record.size
+
+    def _end_record(self) -> None:
+        if self._record.size > 0:
+            self._record.finish(self._pieces, self._segment.salt)
 
     def take(self, sync: bool) -> Group | None:
         """What has gathered since the last take; None if there is nothing to do."""
+        self._end_record()
         if self._pieces:
             self._spans.append(Span(self._segment, self._start, self._pieces, False))
             self._pieces = []
@@ -178,14 +190,15 @@ class Log:
         if group.sync:
             self.synced = group.lsn
 
-    def _rotate(self, total: i64) -> None:
-        """End the segment and go on in one that has room for a record of `total` bytes."""
+    def _rotate(self, room: i64) -> None:
+        """End the segment and go on in one that has room for so many bytes."""
         try:
-            fresh = self._next_segment(HEAD_SIZE + MARK_SIZE + total)
+            fresh = self._next_segment(HEAD_SIZE + room)
         except OSError as error:
             if error.errno in FULL:
                 raise DiskFullError(f"no room for another log segment: {error.strerror}") from None
             raise StorageError(f"another log segment could not be made: {error}") from error
+        self._end_record()
         self._spans.append(Span(self._segment, self._start, self._pieces, True))
         self._pieces = []
         self._segment = fresh

@@ -1,15 +1,15 @@
 """The newest version of every key written since the last table: a dict, and its keys in order.
 
 Invariants: a cell is never changed once it is in; a tombstone stays, so that its LSN is known;
-`clears` holds the range tombstones, oldest first. Called by the store; one thread writes, any
-thread may call `get`.
+`_clears` holds the range tombstones, oldest first; an LSN is known for as long as somebody may wait
+for it to be safe. Called by the store and the transaction, on the thread of truth.
 """
 
 from __future__ import annotations
 
 from kveik.engine.index import KeyIndex
 from kveik.limits import DATABASES
-from kveik.model import CLEARED, DELETED, Cell, Writes
+from kveik.model import BYTES, CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
 PAGE = 256  # keys looked at at a time by a scan
@@ -40,14 +40,29 @@ class Rows:
 
 class Memtable:
     def __init__(self) -> None:
-        self._cells: dict[bytes, Cell] = {}
+        # Cells; but a plain value (bytes that never expire) that is safe may stand as its bytes
+        # alone: one object less to fetch from memory for each read of it.
+        self._values: dict[bytes, object] = {}
+        self._safe: i64 = 0
         self._index = KeyIndex()
         self._clears: list[Clear] = []
         self._live: list[int] = [0] * DATABASES
 
     def get(self, key: bytes) -> Cell | None:
-        """The newest cell of a key, also a tombstone or an expired one."""
-        return self._cells.get(key)
+        """The newest cell of a key, also a tombstone or an expired one; LSN 0 if long safe."""
+        value = self._values.get(key)
+        if isinstance(value, bytes):
+            return Cell(BYTES, value)
+        if value is None:
+            return None
+        assert isinstance(value, Cell)
+        if value.kind == BYTES and value.expires == 0 and value.lsn <= self._safe:
+            self._values[key] = value.data
+        return value
+
+    def settle(self, safe: i64) -> None:
+        """Nobody waits any more for commits up to `safe`."""
+        self._safe = safe
 
     def cleared_at(self, key: bytes) -> i64:
         """The LSN of the newest range tombstone over a key that has no cell; 0 for none."""
@@ -68,30 +83,32 @@ class Memtable:
         """Put the cells of one commit in; safe: the LSN up to which nobody waits for a sync."""
         keys = writes.keys
         cells = writes.cells
-        count: i64 = len(keys)
         at: i64 = 0
-        while at < count:
+        while at < writes.count:
             cell = cells[at]
-            cell.lsn = lsn
             if cell.kind == CLEARED:
                 self._clear(keys[at], cell.data, lsn, safe)
+            elif cell.kind == BYTES and cell.expires == 0 and lsn <= safe:
+                self._put(keys[at], cell.data, False)
             else:
-                self._put(keys[at], cell)
+                cell.lsn = lsn
+                self._put(keys[at], cell, cell.kind == DELETED)
             at += 1
 
-    def _put(self, key: bytes, cell: Cell) -> None:
-        old = self._cells.get(key)
-        self._cells[key] = cell
+    def _put(self, key: bytes, value: object, deleted: bool) -> None:
+        values = self._values
+        old = values.get(key)
+        values[key] = value
         if old is None:
             self._index.note(key)
-            if cell.kind != DELETED:
+            if not deleted:
                 self._live[key[0]] += 1
-        elif (old.kind == DELETED) != (cell.kind == DELETED):
-            self._live[key[0]] += -1 if cell.kind == DELETED else 1
+        elif deleted != _is_tombstone(old):
+            self._live[key[0]] += -1 if deleted else 1
 
     def _clear(self, start: bytes, stop: bytes, lsn: i64, safe: i64) -> None:
         for key in self._index.remove(start, stop):
-            if self._cells.pop(key).kind != DELETED:
+            if not _is_tombstone(self._values.pop(key)):
                 self._live[key[0]] -= 1
         covered = [c for c in self._clears if not (start <= c.start and c.stop <= stop)]
         if len(covered) >= MAX_CLEARS:
@@ -121,11 +138,15 @@ class Memtable:
         return rows
 
     def _collect(self, page: list[bytes], rows: Rows, now: i64) -> None:
-        cells = self._cells
         for key in page:
-            cell = cells[key]
+            cell = self.get(key)
+            assert cell is not None
             if cell.lsn > rows.seen:
                 rows.seen = cell.lsn
             if cell.kind != DELETED and (cell.expires == 0 or cell.expires > now):
                 rows.keys.append(key)
                 rows.cells.append(cell)
+
+
+def _is_tombstone(value: object) -> bool:
+    return isinstance(value, Cell) and value.kind == DELETED

@@ -15,9 +15,9 @@ from kveik.engine.log import NEW_SUFFIX, Segment, create_segment
 from kveik.engine.memtable import Memtable
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.record import (
-    COMMIT,
+    COMMITS,
     MARK,
-    decode_commit,
+    decode_commits,
     find_mark,
     record_end,
     record_lsn,
@@ -103,7 +103,7 @@ class Replay:
         while end >= 0:
             kind = record_type(data, at)
             lsn = record_lsn(data, at)
-            if kind == COMMIT:
+            if kind == COMMITS:
                 self._apply(name, data, at, end, lsn)
             elif kind != MARK:
                 raise CorruptionError(name, at, f"unknown record type {kind}")
@@ -118,11 +118,12 @@ class Replay:
             what = f"commit {self.lsn + 1} should stand here, not {lsn}: part of the log is missing"
             raise CorruptionError(name, at, what)
         try:
-            writes = decode_commit(data, at, end)
+            commits = decode_commits(data, at, end)
         except ValueError as error:
             raise CorruptionError(name, at, f"commit {lsn}: {error}") from None
-        self._memtable.apply(writes, lsn, lsn)
-        self.lsn = lsn
+        for writes in commits:
+            self.lsn += 1
+            self._memtable.apply(writes, self.lsn, self.lsn)
 
     def segment(self, segment_size: i64) -> Segment:
         """The segment where the log goes on, cleaned and synced; made if there is none."""

@@ -45,6 +45,7 @@ class Store:
         self._clock = clock
         self.failure = ""  # why there are no more writes; empty while all is well
         self.closed = False
+        self.gated = True  # readers ask what is safe; an owner that never waits says no
 
     def now(self) -> i64:
         """Unix milliseconds."""
@@ -71,7 +72,7 @@ class Store:
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
         lsn = self._writable().append(writes)
-        self.memtable.apply(writes, lsn, self.synced())
+        self.memtable.apply(writes, lsn, self.synced() if self.gated else lsn)
         return lsn
 
     def _writable(self) -> Log:
@@ -93,6 +94,7 @@ class Store:
         log = self._log
         assert log is not None
         log.settle(group)
+        self.memtable.settle(group.lsn)
 
     def fail(self, error: OSError) -> None:
         """A write or sync has failed: what the disk holds is unknown; write nothing more."""

@@ -30,19 +30,25 @@ class Transaction:
         self.database: i64 = 0
         self.seen: i64 = 0
         self.writes = Writes()
-        self.dirty = False
+        self._indexed: i64 = 0  # writes that the overlay knows
 
     def begin(self, database: i64) -> None:
         """Forget everything and start on a numbered database."""
-        self.database = database
-        self._prefix = PREFIXES[database]
+        if database != self.database:
+            self.database = database
+            self._prefix = PREFIXES[database]
         self._now = 0
         self.seen = 0
-        if self.dirty:
-            self._overlay = {}
-            self._clears = []
-            self.writes = Writes()
-            self.dirty = False
+        if self.writes.count > 0:
+            self.writes.reset()
+            if self._indexed > 0:
+                self._overlay = {}
+                self._clears = []
+                self._indexed = 0
+
+    def dirty(self) -> bool:
+        """Whether there is anything to commit."""
+        return self.writes.count > 0
 
     def now(self) -> i64:
         """Unix milliseconds; the same all through the transaction."""
@@ -53,7 +59,8 @@ class Transaction:
     def get(self, key: bytes) -> Cell | None:
         """The live cell of a key, None if there is none (or it has expired)."""
         stored = self._prefix + key
-        if self.dirty:
+        if self.writes.count > 0:
+            self._index_writes()
             mine = self._overlay.get(stored)
             if mine is not None:
                 return None if mine.kind == DELETED or self._expired(mine) else mine
@@ -84,28 +91,33 @@ class Transaction:
             raise LimitError(f"a key has 1 to {MAX_KEY} bytes, not {size}")
         if len(data) > MAX_VALUE:
             raise LimitError(f"a value has at most {MAX_VALUE} bytes, not {len(data)}")
-        self._write(self._prefix + key, Cell(kind, data, expires))
+        self.writes.put(self._prefix + key, Cell(kind, data, expires))
 
     def delete(self, key: bytes) -> bool:
         """Delete a key; False, and nothing written, if it has no value."""
         if self.get(key) is None:
             return False
-        self._write(self._prefix + key, Cell(DELETED, b""))
+        self.writes.delete(self._prefix + key)
         return True
 
-    def _write(self, stored: bytes, cell: Cell) -> None:
-        self.writes.put(stored, cell)
-        self._overlay[stored] = cell
-        self.dirty = True
+    def _index_writes(self) -> None:
+        """Bring the overlay, which only a read after a write needs, up to date."""
+        writes = self.writes
+        while self._indexed < writes.count:
+            key = writes.keys[self._indexed]
+            cell = writes.cells[self._indexed]
+            if cell.kind == CLEARED:
+                self._clears.append((key, cell.data))
+                self._overlay = {k: c for k, c in self._overlay.items() if not key <= k < cell.data}
+            else:
+                self._overlay[key] = cell
+            self._indexed += 1
 
     def clear(self, all_databases: bool) -> None:
         """Delete everything in this database, or in all."""
         start = PREFIXES[0] if all_databases else self._prefix
         stop = PREFIXES[DATABASES] if all_databases else PREFIXES[self.database + 1]
-        self.writes.put(start, Cell(CLEARED, stop))
-        self._clears.append((start, stop))
-        self._overlay = {k: c for k, c in self._overlay.items() if not start <= k < stop}
-        self.dirty = True
+        self.writes.clear(start, stop)
 
     def count(self) -> int:
         """How many keys this database holds, expired ones that nobody looked at included."""
@@ -121,9 +133,10 @@ class Transaction:
         """
         low = self._prefix + start
         high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
-        rows = self._memtable.scan(low, high, reverse, -1 if self.dirty else limit, self.now())
+        rows = self._memtable.scan(low, high, reverse, -1 if self.dirty() else limit, self.now())
         self.seen = max(self.seen, rows.seen)
-        if self.dirty:
+        if self.dirty():
+            self._index_writes()
             rows = self._with_own_writes(rows, low, high, reverse, limit)
         rows.keys = [key[1:] for key in rows.keys]
         return rows

@@ -23,7 +23,7 @@ except ImportError:
         write_i64_le,
     )
 
-from kveik.native import i64
+from kveik.native import i64, u8
 
 __all__ = [
     "BytesWriter",
@@ -42,9 +42,9 @@ MAX_VARINT_BYTES = 5  # lengths fit 31 bits
 def write_varint(out: BytesWriter, number: i64) -> None:
     """Append 0 <= number < 2**31: seven bits a byte, low bits first, the top bit says "more"."""
     while number > 127:
-        out.append((number & 127) | 128)
+        out.append(u8((number & 127) | 128))
         number >>= 7
-    out.append(number)
+    out.append(u8(number))
 
 
 def varint_size(number: i64) -> i64:

@@ -20,6 +20,9 @@ class BytesWriter:
     def write(self, data: bytes | bytearray, /) -> None:
         self._bytes += data
 
+    def truncate(self, size: i64, /) -> None:
+        del self._bytes[size:]
+
     def getvalue(self) -> bytes:
         return bytes(self._bytes)
 

@@ -1,8 +1,9 @@
 """Log records <-> bytes. docs/formats/log.md is the grammar; `engine.log` and `engine.replay` call.
 
     record  = crc:u32 | length:i32 | lsn:i64 | payload[length]
-    payload = 1 | entry*          a commit: what one LSN did
+    payload = 1 | commit+         commits, the first with the LSN `lsn`, each next with one more
             | 2 | MARK            a mark: everything up to `lsn` had been synced when it was written
+    commit  = varint entry count | entry+
     entry   = kind:u8 | varint key length | key | [expires:i64] | varint data length | data
 
 Invariants: the crc covers everything behind itself and starts from the segment's salt, so that a
@@ -12,8 +13,8 @@ expiry follows. Numbers here never change; a new layout is a new payload type.
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
+from zlib import crc32
 
 from kveik.format.coding import (
     BytesWriter,
@@ -26,10 +27,10 @@ from kveik.format.coding import (
     write_varint,
 )
 from kveik.model import Cell, Writes
-from kveik.native import i32, i64
+from kveik.native import i32, i64, u8
 
 HEADER: Final = 16
-COMMIT: Final = 1
+COMMITS: Final = 1
 MARK: Final = 2
 MARK_MAGIC: Final = b"\xf7KVSAFE\xf8"
 MARK_SIZE: Final = HEADER + 1 + 8
@@ -37,14 +38,13 @@ EXPIRES_BIT: Final = 128
 INLINE_DATA: Final = 16384  # longer data is not copied into the record's head but kept as a piece
 
 
-def payload_size(writes: Writes) -> i64:
-    """Bytes of the payload that encode_commit will make."""
-    size: i64 = 1
+def commit_size(writes: Writes) -> i64:
+    """Bytes that RecordWriter.add will take for one commit."""
+    size: i64 = varint_size(writes.count)
     keys = writes.keys
     cells = writes.cells
-    count: i64 = len(keys)
     at: i64 = 0
-    while at < count:
+    while at < writes.count:
         cell = cells[at]
         key_size: i64 = len(keys[at])
         data_size: i64 = len(cell.data)
@@ -55,40 +55,62 @@ def payload_size(writes: Writes) -> i64:
     return size
 
 
-def encode_commit(pieces: list[bytes], writes: Writes, size: i64, lsn: i64, salt: int) -> None:
-    """Append the record of one commit to pieces; size is payload_size(writes)."""
-    start = len(pieces)
-    pieces.append(b"")  # the crc's place
-    crc = salt
-    out = BytesWriter()
-    write_i32_le(out, i32(size))
-    write_i64_le(out, lsn)
-    out.append(COMMIT)
-    keys = writes.keys
-    cells = writes.cells
-    count: i64 = len(keys)
-    at: i64 = 0
-    while at < count:
-        cell = cells[at]
-        _write_entry_head(out, keys[at], cell)
-        if len(cell.data) <= INLINE_DATA:
-            out.write(cell.data)
-        else:
-            head = out.getvalue()
-            out = BytesWriter()
-            crc = zlib.crc32(cell.data, zlib.crc32(head, crc))
-            pieces.append(head)
-            pieces.append(cell.data)
-        at += 1
-    rest = out.getvalue()
-    pieces.append(rest)
-    pieces[start] = _u32(zlib.crc32(rest, crc))
+class RecordWriter:
+    """One record in the making, after another. size: its bytes so far, 0 before `begin`."""
+
+    def __init__(self) -> None:
+        self._lsn: i64 = 0
+        self._parts: list[bytes] = []
+        self._out = BytesWriter()
+        self.size: i64 = 0
+
+    def begin(self, lsn: i64) -> None:
+        """Start a record; lsn is that of its first commit."""
+        self._lsn = lsn
+        self._out.append(COMMITS)
+        self.size = HEADER + 1
+
+    def add(self, writes: Writes, size: i64) -> None:
+        """Add a commit; size is commit_size(writes)."""
+        out = self._out
+        write_varint(out, writes.count)
+        keys = writes.keys
+        cells = writes.cells
+        at: i64 = 0
+        while at < writes.count:
+            cell = cells[at]
+            data = cell.data
+            _write_entry_head(out, keys[at], cell)
+            if len(data) <= INLINE_DATA:
+                out.write(data)
+            else:
+                self._parts.append(out.getvalue())
+                self._parts.append(data)
+                out.truncate(0)
+            at += 1
+        self.size += size
+
+    def finish(self, pieces: list[bytes], salt: int) -> None:
+        """Append the whole record to pieces; the next may begin."""
+        self._parts.append(self._out.getvalue())
+        self._out.truncate(0)
+        out = BytesWriter()
+        write_i32_le(out, i32(self.size - HEADER))
+        write_i64_le(out, self._lsn)
+        head = out.getvalue()
+        crc = crc32(head, salt)
+        for part in self._parts:
+            crc = crc32(part, crc)
+        pieces.append(_u32(crc) + head)
+        pieces.extend(self._parts)
+        self._parts = []
+        self.size = 0
 
 
 def _write_entry_head(out: BytesWriter, key: bytes, cell: Cell) -> None:
     kind: i64 = cell.kind
     expires: i64 = cell.expires
-    out.append(kind | EXPIRES_BIT if expires != 0 else kind)
+    out.append(u8(kind | EXPIRES_BIT) if expires != 0 else u8(kind))
     write_varint(out, len(key))
     out.write(key)
     if expires != 0:
@@ -104,7 +126,7 @@ def encode_mark(lsn: i64, salt: int) -> bytes:
     out.append(MARK)
     out.write(MARK_MAGIC)
     body = out.getvalue()
-    return _u32(zlib.crc32(body, salt)) + body
+    return _u32(crc32(body, salt)) + body
 
 
 def record_end(data: bytes, at: i64, salt: int) -> i64:
@@ -117,7 +139,7 @@ def record_end(data: bytes, at: i64, salt: int) -> i64:
     if size < 1 or stop > end:
         return -1
     crc: i64 = i64(read_i32_le(data, at)) & 0xFFFFFFFF
-    computed: i64 = zlib.crc32(data[at + 4 : stop], salt)
+    computed: i64 = crc32(data[at + 4 : stop], salt)
     return stop if crc == computed else -1
 
 
@@ -127,36 +149,48 @@ def record_lsn(data: bytes, at: i64) -> i64:
 
 
 def record_type(data: bytes, at: i64) -> i64:
-    """COMMIT or MARK, of the valid record at `at`."""
+    """COMMITS or MARK, of the valid record at `at`."""
     return data[at + HEADER]
 
 
-def decode_commit(data: bytes, at: i64, end: i64) -> Writes:
-    """The writes of the valid record from `at` to `end`; ValueError if they make no sense."""
-    writes = Writes()
-    lsn: i64 = read_i64_le(data, at + 8)
+def decode_commits(data: bytes, at: i64, end: i64) -> list[Writes]:
+    """The commits of the valid record from `at` to `end`; ValueError if they make no sense."""
+    commits: list[Writes] = []
     position: i64 = at + HEADER + 1
     while position < end:
-        kind: i64 = data[position]
-        key_size, start = read_varint(data, position + 1, end)
-        if key_size < 0:
-            raise ValueError("bad key length")
-        position = start + key_size
-        key = data[start:position]
-        expires: i64 = 0
-        if kind >= EXPIRES_BIT:
-            if position + 8 > end:
-                raise ValueError("entry breaks off")
-            expires = read_i64_le(data, position)
-            kind -= EXPIRES_BIT
-            position += 8
-        data_size, start = read_varint(data, position, end)
-        position = start + data_size
-        if data_size < 0 or position > end:
-            raise ValueError("bad data length")
-        writes.keys.append(key)
-        writes.cells.append(Cell(kind, data[start:position], expires, lsn))
-    return writes
+        count, position = read_varint(data, position, end)
+        if count < 1:
+            raise ValueError("bad entry count")
+        writes = Writes()
+        while writes.count < count:
+            position = _read_entry(data, position, end, writes)
+        commits.append(writes)
+    return commits
+
+
+def _read_entry(data: bytes, position: i64, end: i64, writes: Writes) -> i64:
+    """Add the entry at position to writes; the position behind it."""
+    if position >= end:
+        raise ValueError("a commit breaks off")
+    kind: i64 = data[position]
+    key_size, start = read_varint(data, position + 1, end)
+    if key_size < 0 or start + key_size > end:
+        raise ValueError("bad key length")
+    position = start + key_size
+    key = data[start:position]
+    expires: i64 = 0
+    if kind >= EXPIRES_BIT:
+        if position + 8 > end:
+            raise ValueError("an entry breaks off")
+        expires = read_i64_le(data, position)
+        kind -= EXPIRES_BIT
+        position += 8
+    data_size, start = read_varint(data, position, end)
+    position = start + data_size
+    if data_size < 0 or position > end:
+        raise ValueError("bad data length")
+    writes.put(key, Cell(kind, data[start:position], expires))
+    return position
 
 
 def find_mark(data: bytes, at: i64, salt: int, lsn: i64) -> i64:

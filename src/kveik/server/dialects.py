@@ -12,7 +12,7 @@ from kveik.native import i64
 from kveik.server.host import Host
 from kveik.wire import jsonlines
 from kveik.wire.jsonlines import LineDecoder, decode_request
-from kveik.wire.resp import ReplyEncoder, RequestDecoder, clean_line
+from kveik.wire.resp import RequestDecoder, clean_line
 
 
 class Dialect:
@@ -47,7 +47,7 @@ class RedisDialect(Dialect):
     def __init__(self, host: Host, client: Client) -> None:
         super().__init__(host, client)
         self._decoder = RequestDecoder()
-        self._encoder = ReplyEncoder()
+        self._encoder = host.encoder
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
@@ -67,7 +67,7 @@ class RedisDialect(Dialect):
         return True
 
     def gathered(self) -> i64:
-        return self._encoder.size
+        return self._encoder.size()
 
     def take(self) -> bytes:
         return self._encoder.take()

@@ -16,6 +16,7 @@ from kveik.errors import CommandError, KveikError, StorageError
 from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
+from kveik.wire.resp import ReplyEncoder
 
 log = logging.getLogger("kveik")
 
@@ -29,7 +30,11 @@ class Host:
         self._stop = stop
         self._store = server.store
         self._txn = Transaction(server.store)
+        self._finder = registry.Finder()
         self.need: i64 = 0
+        # One for all connections: a turn takes its replies before the next begins, and what one
+        # has just used is still in the processor's cache for the next.
+        self.encoder = ReplyEncoder()
 
     def run_redis(self, client: Client, args: list[bytes]) -> object:
         """The reply to one Redis request."""
@@ -38,7 +43,7 @@ class Host:
         txn = self._txn
         txn.begin(client.database)
         try:
-            command = registry.find(args)
+            command = self._finder.find(args)
             on_data = command.on_data
             if on_data is not None:
                 reply = on_data(txn, args)
@@ -76,7 +81,7 @@ class Host:
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
 
     def _commit(self, txn: Transaction) -> None:
-        if txn.dirty:
+        if txn.dirty():
             self.need = self._store.commit(txn.writes)
             self.gate.commit_soon()
         else:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.errors import ProtocolError
+from kveik.format.coding import BytesWriter
 from kveik.limits import MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
-from kveik.model import NO_REPLY, Cell, Failure, Simple, Verbatim
+from kveik.model import NO_REPLY, OK, Cell, Failure, Simple, Verbatim
 from kveik.native import i64
 
 CR: Final = 13
@@ -21,6 +22,8 @@ STAR: Final = 42
 DOLLAR: Final = 36
 CRLF: Final = b"\r\n"
 SMALL: Final = 1024  # lengths whose heads are made beforehand
+KEPT_BUFFER: Final = 1 << 18  # bytes; a larger buffer is let go after use
+INLINE_DATA: Final = 16384  # bytes; longer data is not copied among the small replies
 
 
 class RequestDecoder:
@@ -152,27 +155,41 @@ _INTEGERS: Final = [b":%d\r\n" % number for number in range(SMALL)]
 
 
 class ReplyEncoder:
-    """Replies as bytes, gathered in `pieces`; `size` is their length. protocol: 2 or 3."""
+    """Replies as bytes, gathered until they are taken. protocol: 2 or 3."""
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.size: i64 = 0
         self.protocol: i64 = 2
+        self._out = BytesWriter()
+        self._parts: list[bytes] = []  # before what is in _out
+        self._parts_size: i64 = 0
+
+    def size(self) -> i64:
+        """Bytes gathered."""
+        return self._parts_size + len(self._out)
 
     def take(self) -> bytes:
         """All that was gathered, as one."""
-        pieces = self.pieces
-        self.pieces = []
-        self.size = 0
-        return b"".join(pieces)
+        data = self._out.getvalue()
+        if len(data) <= KEPT_BUFFER:
+            self._out.truncate(0)
+        else:
+            self._out = BytesWriter()
+        if self._parts:
+            self._parts.append(data)
+            data = b"".join(self._parts)
+            self._parts = []
+            self._parts_size = 0
+        return data
 
     def add(self, reply: object) -> None:
-        if isinstance(reply, Simple):
-            self._line(b"+%s\r\n" % reply.text)
+        if reply is OK:
+            self._out.write(b"+OK\r\n")
+        elif isinstance(reply, Simple):
+            self._out.write(b"+%s\r\n" % reply.text)
         elif isinstance(reply, bytes):
             self._bulk(reply)
         elif reply is None:
-            self._line(b"_\r\n" if self.protocol == 3 else b"$-1\r\n")
+            self._out.write(b"_\r\n" if self.protocol == 3 else b"$-1\r\n")
         elif isinstance(reply, Cell):
             self._bulk(reply.data)
         elif isinstance(reply, bool):
@@ -180,7 +197,7 @@ class ReplyEncoder:
         elif isinstance(reply, int):
             self._integer(reply)
         elif isinstance(reply, Failure):
-            self._line(b"-%s\r\n" % clean_line(reply.text))
+            self._out.write(b"-%s\r\n" % clean_line(reply.text))
         else:
             self._add_rare(reply)
 
@@ -188,54 +205,54 @@ class ReplyEncoder:
         if isinstance(reply, str):
             self._bulk(reply.encode())
         elif isinstance(reply, list):
-            self._line(b"*%d\r\n" % len(reply))
+            self._out.write(b"*%d\r\n" % len(reply))
             for item in reply:
                 self.add(item)
         elif isinstance(reply, dict):
             head = b"%%%d\r\n" if self.protocol == 3 else b"*%d\r\n"
-            self._line(head % (len(reply) if self.protocol == 3 else 2 * len(reply)))
+            self._out.write(head % (len(reply) if self.protocol == 3 else 2 * len(reply)))
             for key, value in reply.items():
                 self.add(key)
                 self.add(value)
         elif isinstance(reply, float):
             text = repr(reply).encode()
             if self.protocol == 3:
-                self._line(b",%s\r\n" % text)
+                self._out.write(b",%s\r\n" % text)
             else:
                 self._bulk(text)
         elif isinstance(reply, Verbatim):
             text = reply.text.encode()
             if self.protocol == 3:
-                self._line(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
+                self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
             else:
                 self._bulk(text)
         elif reply is not NO_REPLY:
             raise TypeError(f"no reply: {type(reply).__name__}")
 
-    def _line(self, line: bytes) -> None:
-        self.pieces.append(line)
-        self.size += len(line)
-
     def _boolean(self, value: bool) -> None:
         if self.protocol == 3:
-            self._line(b"#t\r\n" if value else b"#f\r\n")
+            self._out.write(b"#t\r\n" if value else b"#f\r\n")
         else:
-            self._line(b":1\r\n" if value else b":0\r\n")
+            self._out.write(b":1\r\n" if value else b":0\r\n")
 
     def _integer(self, number: int) -> None:
         if 0 <= number < SMALL:
-            self._line(_INTEGERS[number])
+            self._out.write(_INTEGERS[number])
         else:
-            self._line(b":%d\r\n" % number)
+            self._out.write(b":%d\r\n" % number)
 
     def _bulk(self, data: bytes) -> None:
         size: i64 = len(data)
-        head = _BULK_HEADS[size] if size < SMALL else b"$%d\r\n" % size
-        pieces = self.pieces
-        pieces.append(head)
-        pieces.append(data)
-        pieces.append(CRLF)
-        self.size += size + len(head) + 2
+        out = self._out
+        out.write(_BULK_HEADS[size] if size < SMALL else b"$%d\r\n" % size)
+        if size <= INLINE_DATA:
+            out.write(data)
+        else:
+            self._parts.append(out.getvalue())
+            self._parts.append(data)
+            self._parts_size += len(out) + size
+            out = self._out = BytesWriter()
+        out.write(CRLF)
 
 
 def clean_line(text: str) -> bytes:
