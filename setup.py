@@ -44,7 +44,11 @@ def extensions() -> list[object]:
     from mypyc.build import mypycify
 
     os.environ.setdefault("MYPYPATH", "src")
-    return list(mypycify(["--strict", *hot_modules()], opt_level="3", debug_level="0"))
+    options = ["--strict"]
+    report = os.environ.get("KVEIK_ANNOTATE")  # a file for mypyc's report of slow spots
+    if report:
+        options += ["--mypyc-annotation-file", report]
+    return list(mypycify([*options, *hot_modules()], opt_level="3", debug_level="0"))
 
 
 setup(ext_modules=extensions())

@@ -1,0 +1,159 @@
+"""A store driven by hand: commits, groups, reopening and what it holds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+
+from kveik.disk.api import Disk
+from kveik.disk.faulty import FaultyDisk
+from kveik.engine.log import Segment, Spawn
+from kveik.engine.store import Clock, Store, open_store
+from kveik.engine.transaction import Transaction
+from kveik.limits import MIB, MIN_SEGMENT
+from kveik.model import BYTES, Cell, Writes
+
+MEMORY = 8 * MIB  # the least there may be: segments of 1 MiB
+SEGMENT = MIN_SEGMENT
+
+Contents = dict[bytes, bytes]
+Op = tuple[str, bytes, bytes]
+Trace = list[tuple[str, str]]  # (operation, file name)
+
+
+def put(key: bytes, value: bytes) -> Op:
+    return ("put", key, value)
+
+
+def delete(key: bytes) -> Op:
+    return ("delete", key, b"")
+
+
+def clear() -> Op:
+    """Everything in database 0."""
+    return ("clear", b"", b"")
+
+
+def after(contents: Contents, ops: tuple[Op, ...]) -> Contents:
+    """What the contents are once the ops have been done."""
+    left = dict(contents)
+    for kind, key, value in ops:
+        if kind == "put":
+            left[key] = value
+        elif kind == "delete":
+            left.pop(key, None)
+        else:
+            left.clear()
+    return left
+
+
+def writes_of(ops: tuple[Op, ...], database: int = 0) -> Writes:
+    writes = Writes()
+    prefix = bytes((database,))
+    for kind, key, value in ops:
+        if kind == "put":
+            writes.put(prefix + key, Cell(BYTES, value))
+        elif kind == "delete":
+            writes.delete(prefix + key)
+        else:
+            writes.clear(prefix, bytes((database + 1,)))
+    return writes
+
+
+def commit(store: Store, *ops: Op) -> int:
+    """One commit, not yet written; its LSN."""
+    return store.commit(writes_of(ops))
+
+
+def flush(store: Store, *, sync: bool = True) -> None:
+    """Write what has gathered; a failure is told to the store, and raised."""
+    group = store.take(sync)
+    if group is None:
+        return
+    try:
+        group.perform()
+    except OSError as error:
+        store.fail(error)
+        raise
+    store.settle(group)
+
+
+def save(store: Store, *ops: Op) -> None:
+    """One commit, acknowledged."""
+    commit(store, *ops)
+    flush(store)
+
+
+def reader(store: Store, database: int = 0) -> Transaction:
+    txn = Transaction(store)
+    txn.begin(database)
+    return txn
+
+
+def contents(store: Store, database: int = 0) -> Contents:
+    """Every live key with its value."""
+    rows = reader(store, database).scan(b"", None)
+    return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
+
+
+def at_once(job: Callable[[], Segment]) -> Future[Segment]:
+    """A spawn function that does the job before it returns."""
+    future: Future[Segment] = Future()
+    try:
+        future.set_result(job())
+    except OSError as error:
+        future.set_exception(error)
+    return future
+
+
+def reopen(
+    disk: Disk,
+    *,
+    spawn: Spawn | None = None,
+    clock: Clock = lambda: 1_000_000.0,
+    read_only: bool = False,
+    create: bool = True,
+) -> Store:
+    return open_store(
+        disk, memory=MEMORY, spawn=spawn, clock=clock, read_only=read_only, create=create
+    )
+
+
+def traced(disk: Disk) -> tuple[FaultyDisk, Trace]:
+    """The disk with a list that grows by (operation, file name) with each operation."""
+    trace: Trace = []
+    return FaultyDisk(disk, lambda number, kind, name: trace.append((kind, name))), trace
+
+
+def stored(disk: Disk) -> dict[str, bytes]:
+    """Every file of a disk with its bytes."""
+    found = {}
+    for name in disk.names():
+        file = disk.open(name)
+        found[name] = file.read(0, file.size())
+        file.close()
+    return found
+
+
+def overwrite(disk: Disk, name: str, offset: int, data: bytes) -> None:
+    """Change bytes of a file behind the back of whoever wrote it."""
+    file = disk.open(name, writable=True)
+    file.write(offset, [data])
+    file.sync()
+    file.close()
+
+
+def flip(disk: Disk, name: str, offset: int, mask: int = 0xFF) -> None:
+    file = disk.open(name)
+    byte = file.read(offset, 1)[0]
+    file.close()
+    overwrite(disk, name, offset, bytes((byte ^ mask,)))
+
+
+@cache
+def value(size: int, seed: int = 0) -> bytes:
+    """Bytes that differ from sector to sector and from seed to seed."""
+    words = (b"%08x" % (seed * 1_000_003 + number) for number in itertools.count())
+    return b"".join(itertools.islice(words, size // 8 + 1))[:size]

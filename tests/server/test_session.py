@@ -1,0 +1,125 @@
+"""A session between a transport that only notes what is done to it and a disk in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kveik.command.state import Server
+from kveik.disk.memory import MemoryDisk
+from kveik.engine.log import Group
+from kveik.engine.store import open_store
+from kveik.server.gate import Gate
+from kveik.server.host import Host
+from kveik.server.session import Session
+from tests.support.wire import frame
+
+
+class Loop:
+    """Keeps what is to be called soon until `turn`."""
+
+    def __init__(self) -> None:
+        self._soon: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None], /) -> object:
+        self._soon.append(callback)
+        return callback
+
+    def turn(self) -> None:
+        while self._soon:
+            soon, self._soon = self._soon, []
+            for callback in soon:
+                callback()
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.reading = True
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
+
+    def get_extra_info(self, name: str) -> object:
+        return None
+
+
+class Bench:
+    """One session and what surrounds it."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.transport = Transport()
+        server = Server(open_store(MemoryDisk(), memory=8 << 20), {}, 0.0)
+        server.connections = 1
+        host = Host(server, Gate(server, self.loop, "always", self._perform), lambda: None)
+        self.session = Session(host, self.loop, 1, "redis", lambda session: None)
+        self.session.connection_made(self.transport)
+
+    def _perform(self, group: Group, done: object) -> None:
+        raise AssertionError("one lone connection syncs on the loop")
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_reply_to_a_write_leaves_only_after_the_turn_that_syncs_it(bench: Bench) -> None:
+    bench.session.data_received(frame("SET", "k", 1) + frame("PING"))
+    assert bench.transport.written == b""
+    bench.loop.turn()
+    assert bench.transport.written == b"+OK\r\n+PONG\r\n"
+
+
+def test_nothing_is_answered_while_the_transport_is_full(bench: Bench) -> None:
+    bench.session.pause_writing()
+    bench.session.data_received(frame("PING"))
+    bench.loop.turn()
+    assert (bench.transport.written, bench.transport.reading) == (b"", False)
+    bench.session.resume_writing()
+    bench.loop.turn()
+    assert (bench.transport.written, bench.transport.reading) == (b"+PONG\r\n", True)
+
+
+def test_a_long_pipeline_is_answered_in_turns(bench: Bench) -> None:
+    bench.session.data_received(frame("PING") * 2500)
+    assert bench.transport.written == b"+PONG\r\n" * 1000
+    assert not bench.transport.reading
+    bench.loop.turn()
+    assert bench.transport.written == b"+PONG\r\n" * 2500
+    assert bench.transport.reading
+
+
+def test_the_transport_is_not_closed_while_it_calls_resume_writing(bench: Bench) -> None:
+    """asyncio's own transport, closed there, reports the lost connection twice."""
+    bench.session.pause_writing()
+    bench.session.data_received(frame("PING"))
+    bench.session.eof_received()
+    bench.session.resume_writing()
+    assert not bench.transport.closed
+    bench.loop.turn()
+    assert bench.transport.written == b"+PONG\r\n"
+    assert bench.transport.closed
+
+
+def test_a_lost_connection_leaves_nothing_to_do(bench: Bench) -> None:
+    bench.session.data_received(frame("SET", "k", 1) * 2500)
+    bench.session.connection_lost(None)
+    bench.session.data_received(frame("PING"))
+    bench.loop.turn()
+    assert bench.transport.written == b""

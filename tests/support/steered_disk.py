@@ -1,0 +1,47 @@
+"""`kveik` on a disk that is steered by files in the directory that KVEIK_TEST_STEER names.
+
+slow     each sync takes so many seconds longer
+hold     syncs wait as long as it is there; `held` is there while one waits
+fail     syncs fail
+full     there is no room to allocate
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+
+from kveik.cli.main import main
+from kveik.disk.posix import PosixFile
+
+STEER = Path(os.environ["KVEIK_TEST_STEER"])
+_sync = PosixFile.sync
+_allocate = PosixFile.allocate
+
+
+def sync(self: PosixFile) -> None:
+    if (STEER / "slow").exists():
+        time.sleep(float((STEER / "slow").read_text()))
+    if (STEER / "hold").exists():
+        (STEER / "held").touch()
+        while (STEER / "hold").exists():
+            time.sleep(0.002)
+        (STEER / "held").unlink()
+    if (STEER / "fail").exists():
+        raise OSError(errno.EIO, os.strerror(errno.EIO), self.name)
+    _sync(self)
+
+
+def allocate(self: PosixFile, size: int) -> None:
+    if (STEER / "full").exists():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.name)
+    _allocate(self, size)
+
+
+if __name__ == "__main__":
+    PosixFile.sync = sync  # type: ignore[method-assign]
+    PosixFile.allocate = allocate  # type: ignore[method-assign]
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Small things that many tests need: other programs, and waiting for something to happen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import kveik
+
+ROOT = Path(__file__).parents[2]
+SOURCES = str(Path(str(kveik.__file__)).parents[1])  # of the Kveik under test
+PATIENCE = 20.0  # seconds until something that must happen counts as missing
+
+
+def tool(name: str) -> str:
+    """The path of a program; where it is missing the test is skipped, in CI it fails."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment for a Python that shall import the Kveik under test."""
+    return {**os.environ, "PYTHONPATH": SOURCES, **more}
+
+
+def run(*command: str | int | Path, stdin: bytes = b"", timeout: float = PATIENCE) -> str:
+    """What a program that must succeed prints, stdout and stderr together."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+        env=environment(),
+    )
+    output = done.stdout.decode("utf-8", "backslashreplace")
+    assert done.returncode == 0, f"exit code {done.returncode}: {output}"
+    return output
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until the condition holds; fail when it has taken too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.002)
