@@ -15,9 +15,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for tests.support
 
+from tests.support.server import Server, StartServer  # noqa: E402
+
 import kveik  # noqa: E402
 from kveik.version import event_loop, flavour  # noqa: E402
-from tests.support.server import Server, StartServer  # noqa: E402
 
 
 def _described() -> str:

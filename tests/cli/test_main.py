@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.server import Server
+from tests.support.tools import run
 
 from kveik.cli.main import main
 from kveik.version import VERSION, event_loop, flavour
-from tests.support.server import Server
-from tests.support.tools import run
 
 
 def test_version_prints_flavour_loop_and_python() -> None:

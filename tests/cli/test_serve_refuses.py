@@ -12,17 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-
-import kveik
 from tests.support.server import KVEIK, Server, StartServer
 from tests.support.tools import PATIENCE, environment
 
+import kveik
+
 NOBODY = 65534
 AS_NOBODY = f"""
-import os, sys
+import encodings.idna, os, shutil, sys
 from kveik.cli.main import main
-if os.geteuid() == 0:
-    os.setuid({NOBODY})  # permissions do not apply to root
+if os.geteuid() == 0:  # permissions do not apply to root
+    os.setuid({NOBODY})
 sys.exit(main())
 """
 UNPRIVILEGED = (sys.executable, "-c", AS_NOBODY)

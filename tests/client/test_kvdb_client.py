@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.support.server import Server
 
 from kveik import KVDBClient
 from kveik.errors import ConnectionError, KveikError, ServerError
-from tests.support.server import Server
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def test_it_connects_only_when_it_is_used() -> None:
 
 
 def test_the_defaults_are_localhost_and_9999() -> None:
-    with pytest.raises(ConnectionError, match="^localhost:9999: "):
+    with pytest.raises(ConnectionError, match=r"^localhost:9999: "):
         KVDBClient(timeout=0.5).read("k")  # should something serve there, it has no such answer
 
 
@@ -83,22 +83,31 @@ def test_nobody_there_is_a_connection_error_of_both_kinds() -> None:
 
 @pytest.mark.parametrize("answer", [None, b"no JSON\n"])
 def test_a_broken_answer_is_a_connection_error(answer: bytes | None) -> None:
-    with fake(answer) as port, KVDBClient("127.0.0.1", port) as client:
-        with pytest.raises(ConnectionError, match=f"^127.0.0.1:{port}: "):
-            client.read("k")
+    with (
+        fake(answer) as port,
+        KVDBClient("127.0.0.1", port) as client,
+        pytest.raises(ConnectionError, match=rf"^127\.0\.0\.1:{port}: "),
+    ):
+        client.read("k")
 
 
 @pytest.mark.parametrize("answer", [b"[]\n", b"1\n", b"null\n"])
 def test_an_answer_that_is_no_object_is_a_connection_error(answer: bytes) -> None:
-    with fake(answer) as port, KVDBClient("127.0.0.1", port) as client:
-        with pytest.raises(ConnectionError):
-            client.read("k")
+    with (
+        fake(answer) as port,
+        KVDBClient("127.0.0.1", port) as client,
+        pytest.raises(ConnectionError),
+    ):
+        client.read("k")
 
 
 def test_a_server_that_does_not_answer_in_time_is_a_connection_error() -> None:
-    with fake(b"") as port, KVDBClient("127.0.0.1", port, timeout=0.2) as client:
-        with pytest.raises(ConnectionError, match="timed out"):
-            client.read("k")
+    with (
+        fake(b"") as port,
+        KVDBClient("127.0.0.1", port, timeout=0.2) as client,
+        pytest.raises(ConnectionError, match="timed out"),
+    ):
+        client.read("k")
 
 
 def test_an_answer_that_comes_in_pieces_is_put_together(server: Server) -> None:

@@ -9,6 +9,7 @@ from tests.engine.support.stores import (
     commit,
     contents,
     delete,
+    disk_with,
     flip,
     flush,
     overwrite,
@@ -64,9 +65,7 @@ def used(disk: MemoryDisk, name: str) -> int:
 
 def flipped(files: dict[str, bytes], name: str, offset: int, mask: int) -> MemoryDisk:
     """A disk of these files with one damaged byte."""
-    disk = MemoryDisk()
-    for each, data in files.items():
-        disk.create(each).write(0, [data])
+    disk = disk_with(files)
     flip(disk, name, offset, mask)
     return disk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -602,5 +603,5 @@ def test_the_records_of_a_segment_stand_without_gaps() -> None:
         save(store, put(b"k%d" % number, value(number * 37)))
     found = places(disk, segment_name(1))
     assert found[0][0] == HEAD_SIZE
-    assert all(end == start for (_, end), (start, _) in zip(found, found[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(found))
     assert len(found) == 39

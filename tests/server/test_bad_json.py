@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-
 from tests.support.server import Server
 from tests.support.wire import JsonLines
 

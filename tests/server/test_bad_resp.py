@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.support.server import Server, StartServer
 from tests.support.wire import ErrorReply, Resp, frame, send_byte_by_byte
 

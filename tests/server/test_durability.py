@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.support.server import StartServer
 from tests.support.steer import SteeredServer
 from tests.support.tools import until

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.support.server import StartServer
 from tests.support.steer import SteeredServer
 from tests.support.tools import until

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 import pytest
-
 from tests.support.server import Server, StartServer
 from tests.support.wire import JsonLines, Resp, frame
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from tests.support.server import WITHOUT_UVLOOP, Server, StartServer
 from tests.support.tools import until
 from tests.support.wire import Connection, Resp, frame, send_byte_by_byte

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.support.wire import frame
 
+from kveik.command import registry
+from kveik.command.registry import Command
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
@@ -13,7 +16,6 @@ from kveik.engine.store import open_store
 from kveik.server.gate import Gate
 from kveik.server.host import Host
 from kveik.server.session import Session
-from tests.support.wire import frame
 
 
 class Loop:
@@ -59,16 +61,21 @@ class Transport:
 
 
 class Bench:
-    """One session and what surrounds it."""
+    """Sessions and what surrounds them. `session` is the first, `transport` its transport."""
 
     def __init__(self) -> None:
         self.loop = Loop()
-        self.transport = Transport()
         server = Server(open_store(MemoryDisk(), memory=8 << 20), {}, 0.0)
         server.connections = 1
-        host = Host(server, Gate(server, self.loop, "always", self._perform), lambda: None)
-        self.session = Session(host, self.loop, 1, "redis", lambda session: None)
-        self.session.connection_made(self.transport)
+        gate = Gate(server, self.loop, "always", self._perform)
+        self._host = Host(server, gate, lambda: None)
+        self.session, self.transport = self.connect()
+
+    def connect(self) -> tuple[Session, Transport]:
+        session = Session(self._host, self.loop, 1, "redis", lambda session: None)
+        transport = Transport()
+        session.connection_made(transport)
+        return session, transport
 
     def _perform(self, group: Group, done: object) -> None:
         raise AssertionError("one lone connection syncs on the loop")
@@ -123,3 +130,20 @@ def test_a_lost_connection_leaves_nothing_to_do(bench: Bench) -> None:
     bench.session.data_received(frame("PING"))
     bench.loop.turn()
     assert bench.transport.written == b""
+
+
+def test_what_an_internal_error_leaves_behind_never_reaches_another_connection(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Command("BROKEN", 1, "", "server", "Returns what no protocol can say.")
+    broken.on_client = lambda client, args: object()
+    monkeypatch.setitem(registry.TABLE, b"BROKEN", broken)
+    other, transport = bench.connect()
+    try:
+        bench.session.data_received(frame("ECHO", "secret") + frame("BROKEN"))
+    except TypeError:
+        bench.session.connection_lost(None)  # as asyncio does
+    bench.loop.turn()
+    other.data_received(frame("PING"))
+    bench.loop.turn()
+    assert transport.written == b"+PONG\r\n"

@@ -7,7 +7,6 @@ import threading
 import time
 
 import pytest
-
 from tests.support.server import WITHOUT_UVLOOP, Server, StartServer
 from tests.support.tools import until
 from tests.support.wire import ErrorReply, frame

@@ -106,6 +106,8 @@ class App:
             listener.close()
         await self._drain()
         upkeep.cancel()
+        while gate.busy:  # whether the last sync failed must be known before the store is closed
+            await asyncio.sleep(0.001)
         syncer.stop()
 
     def _session_factory(

@@ -43,7 +43,7 @@ class Gate:
         self._loop = loop
         self._always = durability == "always"
         self._perform = perform
-        self._busy = False
+        self.busy = False  # a group is being performed beside the loop
         self._scheduled = False
         self._waiting: list[Waiter] = []
         self._cost = 0.0  # seconds a sync takes, lately
@@ -61,7 +61,7 @@ class Gate:
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
-        if not self._busy:
+        if not self.busy:
             self._start(self._always)
 
     def _start(self, sync: bool) -> None:
@@ -71,7 +71,7 @@ class Gate:
         if not sync or self._server.connections <= 1 or self._cost < CHEAP_SYNC:
             self._perform_here(group)
         else:
-            self._busy = True
+            self.busy = True
             self._perform(group, self._performed)
 
     def _perform_here(self, group: Group) -> None:
@@ -84,7 +84,7 @@ class Gate:
         self._settle(group, time.perf_counter() - begin, error)
 
     def _performed(self, group: Group, seconds: float, error: OSError | None) -> None:
-        self._busy = False
+        self.busy = False
         self._settle(group, seconds, error)
         if self._store.pending() > 0 and not self._store.failure:
             self._start(self._always)
@@ -104,8 +104,8 @@ class Gate:
 
     def sync_now(self) -> None:
         """Sync what was only written so far (durability "interval", once a second)."""
-        if not self._busy and not self._store.failure:
+        if not self.busy and not self._store.failure:
             group = self._store.take(True)
             if group is not None:
-                self._busy = True
+                self.busy = True
                 self._perform(group, self._performed)

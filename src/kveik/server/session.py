@@ -144,6 +144,13 @@ class Session:
         except ProtocolError as error:
             self._refuse(str(error))
             return
+        except Exception:
+            # A bug of ours. Nothing half-made may stay behind: replies gather in a shared place.
+            log.exception("connection %s: internal error", self.client.address)
+            dialect.take()
+            self._ended = True
+            self._transport.abort()
+            return
         self._send(dialect)
         if done and self._eof:
             self._ended = True
@@ -157,6 +164,8 @@ class Session:
 
     def _pace(self, done: bool) -> None:
         """Read on if everything is answered; otherwise answer the rest first."""
+        if self._transport.is_closing():
+            return
         if done != self._reading:
             self._reading = done
             if done:

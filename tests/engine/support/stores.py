@@ -9,6 +9,7 @@ from functools import cache
 
 from kveik.disk.api import Disk
 from kveik.disk.faulty import FaultyDisk
+from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Segment, Spawn
 from kveik.engine.store import Clock, Store, open_store
 from kveik.engine.transaction import Transaction
@@ -135,6 +136,17 @@ def stored(disk: Disk) -> dict[str, bytes]:
         found[name] = file.read(0, file.size())
         file.close()
     return found
+
+
+def disk_with(files: dict[str, bytes]) -> MemoryDisk:
+    """A disk that holds these files, durably."""
+    disk = MemoryDisk()
+    for name, data in files.items():
+        file = disk.create(name)
+        file.write(0, [data])
+        file.sync()
+    disk.sync_names()
+    return disk
 
 
 def overwrite(disk: Disk, name: str, offset: int, data: bytes) -> None:
