@@ -11,6 +11,8 @@ from types import TracebackType
 
 from kveik.embedded import open_database
 from kveik.engine.database import Batch
+from kveik.format.keys import encode_key
+from kveik.format.values import key_as_text
 
 
 class KeyValueDB:
@@ -33,9 +35,8 @@ class KeyValueDB:
         end = _text(end_key).encode() + b"\x00"
         rows = self._db.range(_text(start_key).encode() or None, end)
         return {
-            key.decode("utf-8", "backslashreplace"): value
+            key_as_text(key if isinstance(key, bytes) else encode_key(key)): value
             for key, value in rows
-            if isinstance(key, bytes)
         }
 
     def batch_put(self, keys: Sequence[str], values: Sequence[object]) -> bool:

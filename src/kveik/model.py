@@ -18,6 +18,8 @@ JSON: Final = 3  # UTF-8 text of one JSON value
 PICKLE: Final = 4  # opaque to the server; only a client that asks for it loads it
 CLEARED: Final = 15  # a range tombstone: the key is its start, the data its end (excluded)
 
+KINDS: Final = frozenset((DELETED, BYTES, TEXT, JSON, PICKLE, CLEARED))
+
 KEPT_PLACES: Final = 8  # of a used Writes; what they refer to lives until they are used again
 
 DURABILITIES: Final = ("always", "interval", "none")

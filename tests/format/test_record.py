@@ -26,9 +26,10 @@ from kveik.format.record import (
 from kveik.model import BYTES, CLEARED, DELETED, JSON, PICKLE, TEXT, Cell
 
 SALT = 0xDEADBEEF
+DATABASE_BYTES = [bytes((number,)) for number in range(16)]
 
 ENTRIES = st.tuples(
-    st.binary(min_size=1, max_size=300),
+    st.builds(bytes.__add__, st.sampled_from(DATABASE_BYTES), st.binary(max_size=300)),
     st.sampled_from([DELETED, BYTES, TEXT, JSON, PICKLE, CLEARED]),
     st.binary(max_size=300),
     st.sampled_from([0, 1, 1_700_000_000_000, 2**63 - 1]) | st.integers(0, 2**63 - 1),

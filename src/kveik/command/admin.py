@@ -16,14 +16,15 @@ from kveik.limits import DATABASES
 from kveik.model import NO_REPLY, Verbatim
 from kveik.sizes import show_size
 
-_SHUTDOWN_WORDS: Final = (b"SAVE", b"NOSAVE", b"NOW", b"FORCE")
+MAX_PATTERN: Final = 64  # bytes of a CONFIG GET pattern
+_SHUTDOWN_WORDS: Final = frozenset((b"SAVE", b"NOSAVE", b"NOW", b"FORCE"))
 
 
 def shutdown(server: Server, args: list[bytes]) -> object:
     """SHUTDOWN [SAVE | NOSAVE] [NOW] [FORCE]: what was acknowledged is on the disk either way."""
-    for word in args[1:]:
-        if word.upper() not in _SHUTDOWN_WORDS:
-            raise CommandError(SYNTAX)
+    words = {word.upper() for word in args[1:]}
+    if not words <= _SHUTDOWN_WORDS or {b"SAVE", b"NOSAVE"} <= words:
+        raise CommandError(SYNTAX)
     server.stopping = True
     return NO_REPLY
 
@@ -32,12 +33,13 @@ def config(server: Server, args: list[bytes]) -> object:
     """CONFIG GET pattern [pattern ...]"""
     word = args[1].upper()
     if word != b"GET":
-        known = word in (b"SET", b"RESETSTAT", b"REWRITE")
-        what = "is not supported" if known else "is unknown"
-        raise CommandError(f"ERR CONFIG subcommand '{shown(args[1])}' {what}; try CONFIG GET *")
+        if word in (b"SET", b"RESETSTAT", b"REWRITE"):
+            raise CommandError(f"ERR CONFIG subcommand '{shown(args[1])}' is not supported; try CONFIG GET *")
+        raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try CONFIG HELP.")
     if len(args) == 2:
         raise CommandError("ERR wrong number of arguments for 'config|get' command")
-    patterns = [pattern.decode("utf-8", "replace").lower() for pattern in args[2:]]
+    # No name is longer, and a long pattern could keep the loop busy for seconds.
+    patterns = [p.decode("utf-8", "replace").lower() for p in args[2:] if len(p) <= MAX_PATTERN]
     found: dict[object, object] = {}
     for name, value in server.configuration.items():
         if any(fnmatchcase(name, pattern) for pattern in patterns):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from kveik.errors import CommandError
+from kveik.limits import MAX_REPLY
 
 SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+TOO_MUCH = f"ERR the reply would have more than {MAX_REPLY} bytes: ask for less"
+MAX_SHOWN = 128  # bytes of a request that an error repeats
 MAX_I64 = (1 << 63) - 1
 
 
@@ -23,4 +26,4 @@ def integer(text: bytes) -> int:
 
 def shown(text: bytes) -> str:
     """Bytes from the network, for a message."""
-    return text[:128].decode("utf-8", "backslashreplace")
+    return text[:MAX_SHOWN].decode("utf-8", "backslashreplace")

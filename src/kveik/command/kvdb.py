@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from kveik.command.arguments import TOO_MUCH
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.format.values import encode_json_value
+from kveik.format.values import encode_json_value, key_as_text
 from kveik.limits import MAX_REPLY
 from kveik.model import Cell
 from kveik.native import i64
@@ -37,10 +38,10 @@ def read_key_range(txn: Transaction, request: Request) -> object:
     found: dict[str, Cell] = {}
     size: i64 = 0
     for key, cell in zip(rows.keys, rows.cells, strict=True):
-        found[key.decode("utf-8", "backslashreplace")] = cell
+        found[key_as_text(key)] = cell
         size += len(key) + len(cell.data)
         if size > MAX_REPLY:
-            raise CommandError(f"the range has more than {MAX_REPLY} bytes: ask for less")
+            raise CommandError(TOO_MUCH[4:])
     return found
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kveik.command.arguments import SYNTAX, integer
+from kveik.command.arguments import SYNTAX, TOO_MUCH, integer
 from kveik.engine.memtable import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
@@ -27,22 +27,23 @@ def kv_range(txn: Transaction, args: list[bytes]) -> object:
         return []
     most = options.offset + options.count if options.count >= 0 else -1
     rows = txn.scan(start, stop, options.reverse, most)
-    if options.keys_only:
-        return rows.keys[options.offset :]
-    return _flat(rows, options.offset)
+    return _flat(rows, options)
 
 
-def _flat(rows: Rows, offset: i64) -> list[bytes]:
+def _flat(rows: Rows, options: RangeOptions) -> list[bytes]:
     flat: list[bytes] = []
     size: i64 = 0
-    at = offset
+    at = options.offset
     while at < len(rows.keys):
-        data = rows.cells[at].data
-        flat.append(rows.keys[at])
-        flat.append(data)
-        size += len(data)
+        key = rows.keys[at]
+        flat.append(key)
+        size += len(key)
+        if not options.keys_only:
+            data = rows.cells[at].data
+            flat.append(data)
+            size += len(data)
         if size > MAX_REPLY:
-            raise CommandError(f"ERR the range has more than {MAX_REPLY} bytes: ask for less")
+            raise CommandError(TOO_MUCH)
         at += 1
     return flat
 

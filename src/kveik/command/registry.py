@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kveik.command import admin, keys, ranges, sessions, strings
-from kveik.command.arguments import shown
+from kveik.command.arguments import MAX_SHOWN, shown
 from kveik.command.state import Client, Server
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
@@ -77,7 +77,9 @@ def command_(server: Server, args: list[bytes]) -> object:
         return [_describe(command) for command in COMMANDS]
     word = args[1].upper()
     named = [TABLE.get(name.upper()) for name in args[2:]]
-    if word == b"COUNT" and len(args) == 2:
+    if word == b"COUNT":
+        if len(args) > 2:
+            raise CommandError("ERR wrong number of arguments for 'command|count' command")
         return len(COMMANDS)
     if word == b"LIST" and len(args) == 2:
         return [command.name.lower().encode() for command in COMMANDS]
@@ -291,8 +293,8 @@ class Finder:
     """Finds the command a request names; remembers the last one, as clients repeat themselves."""
 
     def __init__(self) -> None:
-        self._name = b""
         self._command = COMMANDS[0]
+        self._name = self._command.name.encode()
 
     def find(self, args: list[bytes]) -> Command:
         """The command; CommandError, as Redis words it, for an unknown one or a wrong count."""
@@ -311,5 +313,10 @@ class Finder:
 
 
 def unknown(args: list[bytes]) -> str:
-    beginning = " ".join(f"'{shown(arg)}'" for arg in args[1:21])
-    return f"ERR unknown command '{shown(args[0])}', with args beginning with: {beginning[:128]}"
+    beginning = b""
+    for arg in args[1:]:
+        if len(beginning) >= MAX_SHOWN:
+            break
+        beginning += b"'" + arg[: MAX_SHOWN - len(beginning)] + b"' "
+    text = beginning.decode("utf-8", "backslashreplace")
+    return f"ERR unknown command '{shown(args[0])}', with args beginning with: {text}"

@@ -15,6 +15,7 @@ UNCONFIGURED = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
+MAX_I32 = (1 << 31) - 1
 REDIS_VERSION = "7.0.15"  # whose commands and replies Kveik follows; clients choose features by it
 
 
@@ -34,6 +35,10 @@ def auth(client: Client, args: list[bytes]) -> object:
 
 def select(client: Client, args: list[bytes]) -> object:
     number = integer(args[1])
+    if not -MAX_I32 - 1 <= number <= MAX_I32:
+        raise CommandError(
+            f"ERR value is out of range, value must between {-MAX_I32 - 1} and {MAX_I32}"
+        )
     if not 0 <= number < DATABASES:
         raise CommandError("ERR DB index is out of range")
     client.database = number
@@ -54,9 +59,13 @@ def hello(client: Client, args: list[bytes]) -> object:
     """HELLO [version [AUTH user password] [SETNAME name]]"""
     version = client.protocol
     if len(args) > 1:
-        if args[1] not in (b"2", b"3"):
+        try:
+            version = integer(args[1])
+        except CommandError:
+            what = "Protocol version is not an integer or out of range"
+            raise CommandError(f"ERR {what}") from None
+        if version not in (2, 3):
             raise CommandError("NOPROTO unsupported protocol version")
-        version = integer(args[1])
     at = 2
     while at < len(args):
         word = args[at].upper()

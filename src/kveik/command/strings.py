@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.arguments import MAX_I64, SYNTAX, integer
+from kveik.command.arguments import MAX_I64, SYNTAX, TOO_MUCH, integer
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
+from kveik.limits import MAX_REPLY
 from kveik.model import BYTES, OK
 from kveik.native import i64
 
@@ -49,6 +50,7 @@ class SetOptions:
         self.get = False
         self.keep_ttl = False
         self.expires: i64 = 0
+        unit = text = b""
         at = 3
         while at < len(args):
             word = args[at].upper()
@@ -56,14 +58,16 @@ class SetOptions:
                 self.condition = word
             elif word == b"GET":
                 self.get = True
-            elif word == b"KEEPTTL" and self.expires == 0:
+            elif word == b"KEEPTTL" and not unit:
                 self.keep_ttl = True
-            elif word in _EXPIRY and not self.keep_ttl and self.expires == 0 and at + 1 < len(args):
+            elif word in _EXPIRY and not self.keep_ttl and unit in (b"", word) and args[at + 1 :]:
                 at += 1
-                self.expires = expiry(txn, word, args[at], "set")
+                unit, text = word, args[at]
             else:
                 raise CommandError(SYNTAX)
             at += 1
+        if unit:
+            self.expires = expiry(txn, unit, text, "set")
 
 
 def expiry(txn: Transaction, unit: bytes, text: bytes, command: str) -> i64:
@@ -78,9 +82,13 @@ def expiry(txn: Transaction, unit: bytes, text: bytes, command: str) -> i64:
 
 def mget(txn: Transaction, args: list[bytes]) -> object:
     values: list[bytes | None] = []
+    size: i64 = 0
     for key in args[1:]:
         cell = txn.get(key)
         values.append(None if cell is None else cell.data)
+        size += 0 if cell is None else len(cell.data)
+        if size > MAX_REPLY:
+            raise CommandError(TOO_MUCH)
     return values
 
 

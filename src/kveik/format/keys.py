@@ -123,7 +123,7 @@ def decode_key(data: bytes) -> object:
         key, end = _decode_other(data, 0, 0)
     except (IndexError, ValueError, OverflowError):
         return data
-    return key if end == len(data) else data
+    return key if end == len(data) and encode_key(key) == data else data
 
 
 def _decode_other(data: bytes, at: int, depth: int) -> tuple[object, int]:

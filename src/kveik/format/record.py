@@ -26,7 +26,8 @@ from kveik.format.coding import (
     write_i64_le,
     write_varint,
 )
-from kveik.model import Cell, Writes
+from kveik.limits import DATABASES
+from kveik.model import KINDS, Cell, Writes
 from kveik.native import i32, i64, u8
 
 HEADER: Final = 16
@@ -156,6 +157,8 @@ def record_type(data: bytes, at: i64) -> i64:
 def decode_commits(data: bytes, at: i64, end: i64) -> list[Writes]:
     """The commits of the valid record from `at` to `end`; ValueError if they make no sense."""
     commits: list[Writes] = []
+    if end <= at + HEADER + 1:
+        raise ValueError("no commit")
     position: i64 = at + HEADER + 1
     while position < end:
         count, position = read_varint(data, position, end)
@@ -173,9 +176,11 @@ def _read_entry(data: bytes, position: i64, end: i64, writes: Writes) -> i64:
     if position >= end:
         raise ValueError("a commit breaks off")
     kind: i64 = data[position]
+    if kind & 127 not in KINDS:
+        raise ValueError(f"unknown content type {kind & 127}")
     key_size, start = read_varint(data, position + 1, end)
-    if key_size < 0 or start + key_size > end:
-        raise ValueError("bad key length")
+    if key_size < 1 or start + key_size > end or data[start] >= DATABASES:
+        raise ValueError("bad key")
     position = start + key_size
     key = data[start:position]
     expires: i64 = 0

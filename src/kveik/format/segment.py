@@ -62,4 +62,5 @@ def segment_name(number: i64) -> str:
 def segment_number(name: str) -> int:
     """The number in a segment's file name, 0 if it is no segment's."""
     stem, _, suffix = name.partition(".")
-    return int(stem) if suffix == "log" and len(stem) >= 10 and stem.isdecimal() else 0
+    number = int(stem) if suffix == "log" and stem.isdecimal() else 0
+    return number if name == segment_name(number) else 0

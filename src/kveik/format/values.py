@@ -57,6 +57,14 @@ def decode_value(kind: int, data: bytes) -> object:
     return data
 
 
+def key_as_text(key: bytes) -> str:
+    """A key as a member's name: its text, or "$bytes:<base64>" if it is no UTF-8."""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return "$bytes:" + base64.b64encode(key).decode()
+
+
 def as_json_text(kind: int, data: bytes) -> bytes:
     """A value as one JSON value: a string where the bytes are UTF-8, else {"$bytes": base64}."""
     if kind == JSON:

@@ -54,7 +54,7 @@ class LineDecoder:
 def decode_request(line: bytes) -> dict[str, object]:
     """The object on a line; CommandError says what is wrong with it."""
     try:
-        request = json.loads(line, parse_constant=_refuse_constant)
+        request = json.loads(line.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise CommandError("the line is not UTF-8") from None
     except ValueError as error:

@@ -20,7 +20,9 @@ CR: Final = 13
 LF: Final = 10
 STAR: Final = 42
 DOLLAR: Final = 36
+ZERO: Final = 48
 CRLF: Final = b"\r\n"
+NULL: Final = b"-1\r\n"
 SMALL: Final = 1024  # lengths whose heads are made beforehand
 KEPT_BUFFER: Final = 1 << 18  # bytes; a larger buffer is let go after use
 INLINE_DATA: Final = 16384  # bytes; longer data is not copied among the small replies
@@ -121,20 +123,23 @@ class RequestDecoder:
         end: i64 = len(data)
         start = at
         number: i64 = 0
+        byte: i64 = 0
         while at < end:
-            digit: i64 = data[at] - 48
-            if digit < 0 or digit > 9 or number > most:
+            byte = data[at]
+            if byte < 48 or byte > 57 or number > most:
                 break
-            number = number * 10 + digit
+            number = number * 10 + byte - 48
             at += 1
+        if at - start > 1 and data[start] == ZERO:
+            raise ProtocolError(f"Protocol error: {complaint}")
         if at + 1 >= end:
             return INCOMPLETE
-        if data[at] == CR and data[at + 1] == LF and at > start and number <= most:
+        if byte == CR and data[at + 1] == LF and at > start and number <= most:
             self._after = at + 2
             return number
-        if complaint == "invalid multibulk length" and data[start : at + 4] == b"-1\r\n":
-            self._after = start + 4  # a null array: nothing is asked for
-            return 0
+        if most == MAX_ARGUMENTS and NULL.startswith(data[start : start + len(NULL)]):
+            self._after = start + len(NULL)  # a null array: nothing is asked for
+            return 0 if self._after <= end else INCOMPLETE
         raise ProtocolError(f"Protocol error: {complaint}")
 
     def _await(self, position: i64) -> None:

@@ -1,0 +1,189 @@
+"""INFO CONFIG SHUTDOWN COMMAND."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from tests.command.desk import Desk
+
+from kveik.command.registry import COMMANDS
+from kveik.model import NO_REPLY
+
+# --- INFO ---------------------------------------------------------------------------------------
+
+
+def info(desk: Desk, line: str = "INFO") -> dict[str, dict[str, str]]:
+    """Section -> name -> value."""
+    text = desk.run(line)
+    assert isinstance(text, str)
+    sections: dict[str, dict[str, str]] = {}
+    for block in text.split("\r\n\r\n"):
+        head, *lines = block.strip("\r\n").split("\r\n")
+        if head:
+            sections[head.removeprefix("# ")] = dict(entry.split(":", 1) for entry in lines)
+    return sections
+
+
+def test_info_has_sections_of_names_and_values(desk: Desk) -> None:
+    sections = info(desk)
+    expected = "Server Clients Memory Persistence Stats Replication CPU Keyspace"
+    assert list(sections) == expected.split()
+    assert sections["Server"]["redis_version"] == "7.0.15"
+    assert sections["Replication"]["role"] == "master"
+
+
+@pytest.mark.parametrize("line", ["INFO all", "INFO default", "INFO everything", "INFO cpu ALL"])
+def test_info_of_everything_is_info(desk: Desk, line: str) -> None:
+    assert info(desk, line) == info(desk)
+
+
+def test_info_shows_the_sections_that_were_asked_for(desk: Desk) -> None:
+    assert list(info(desk, "INFO server")) == ["Server"]
+    assert list(info(desk, "INFO keyspace STATS")) == ["Stats", "Keyspace"]
+    assert info(desk, "INFO nosuch") == {}
+
+
+def test_info_counts_the_keys_of_the_databases_that_have_some(desk: Desk) -> None:
+    desk.run("MSET a 1 b 2")
+    desk.run("SELECT 3")
+    desk.run("SET a 1")
+    found = info(desk)["Keyspace"]
+    assert {name: value.split(",")[0] for name, value in found.items()} == {
+        "db0": "keys=2",
+        "db3": "keys=1",
+    }
+
+
+def test_info_shows_what_is_committed_and_what_is_on_the_disk(desk: Desk) -> None:
+    def persistence() -> tuple[str, str]:
+        found = info(desk)["Persistence"]
+        return found["kveik_last_lsn"], found["kveik_synced_lsn"]
+
+    desk.run("SET a 1")
+    desk.run("SET a 2")
+    assert persistence() == ("2", "0")
+    desk.write()
+    desk.settle()
+    assert persistence() == ("2", "2")
+
+
+def test_info_says_why_there_are_no_more_writes(desk: Desk) -> None:
+    assert info(desk)["Persistence"]["aof_last_write_status"] == "ok"
+    assert info(desk)["Persistence"]["kveik_failure"] == "none"
+    desk.store.fail(OSError(5, "Input/output error"))
+    found = info(desk)["Persistence"]
+    assert found["aof_last_write_status"] == "err"
+    assert "Input/output error" in found["kveik_failure"]
+
+
+def test_info_shows_what_the_server_counts(desk: Desk) -> None:
+    server = desk.server
+    server.now = server.started + 90_000
+    server.connections, server.connections_ever, server.commands = 2, 30, 400
+    server.used_memory = server.peak_memory = 1536 * 1024
+    sections = info(desk)
+    assert sections["Server"]["uptime_in_seconds"] == "90000"
+    assert sections["Server"]["uptime_in_days"] == "1"
+    assert sections["Clients"]["connected_clients"] == "2"
+    assert sections["Stats"]["total_connections_received"] == "30"
+    assert sections["Stats"]["total_commands_processed"] == "400"
+    assert sections["Memory"]["used_memory"] == "1572864"
+    assert sections["Memory"]["used_memory_human"] == "1.5 MB"
+
+
+# --- CONFIG -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [
+        ("port", {b"port": b"6379"}),
+        ("PORT", {b"port": b"6379"}),
+        ("p*", {b"port": b"6379"}),
+        ("*", {b"port": b"6379", b"databases": b"16"}),
+        ("data* p?rt", {b"port": b"6379", b"databases": b"16"}),
+        ("port port", {b"port": b"6379"}),
+        ("nosuch", {}),
+        ("[p]ort", {b"port": b"6379"}),
+    ],
+)
+def test_config_get_shows_what_matches_a_pattern(
+    desk: Desk, patterns: str, found: dict[bytes, bytes]
+) -> None:
+    assert desk.run(f"CONFIG GET {patterns}") == found
+
+
+def test_config_get_of_a_pattern_that_is_no_text_finds_nothing(desk: Desk) -> None:
+    assert desk.run("CONFIG GET", b"\xff") == {}
+
+
+def test_config_get_of_a_pattern_longer_than_any_name_holds_nobody_up(desk: Desk) -> None:
+    start = time.perf_counter()
+    assert desk.run("CONFIG GET", b"*?" * 100_000) == {}
+    assert time.perf_counter() - start < 0.5  # seconds; the server does nothing else meanwhile
+
+
+def test_config_get_needs_a_pattern(desk: Desk) -> None:
+    assert desk.error("CONFIG GET") == "ERR wrong number of arguments for 'config|get' command"
+
+
+@pytest.mark.parametrize("word", ["SET", "RESETSTAT", "REWRITE", "FOO"])
+def test_config_only_gets(desk: Desk, word: str) -> None:
+    assert desk.error(f"CONFIG {word} a b").startswith("ERR ")
+    assert desk.run("CONFIG GET port") == {b"port": b"6379"}
+
+
+# --- SHUTDOWN -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["", "SAVE", "nosave", "NOSAVE NOW FORCE"])
+def test_shutdown_stops_the_server_without_a_reply(desk: Desk, options: str) -> None:
+    assert desk.run(f"SHUTDOWN {options}") is NO_REPLY
+    assert desk.server.stopping
+
+
+@pytest.mark.parametrize("options", ["FOO", "NOSAVE FOO", "ABORT"])
+def test_a_shutdown_with_other_options_stops_nothing(desk: Desk, options: str) -> None:
+    assert desk.error(f"SHUTDOWN {options}") == "ERR syntax error"
+    assert not desk.server.stopping
+
+
+# --- COMMAND ------------------------------------------------------------------------------------
+
+NAMES = [command.name.lower().encode() for command in COMMANDS]
+
+
+def test_command_counts_and_lists_all_commands(desk: Desk) -> None:
+    assert desk.run("COMMAND COUNT") == len(NAMES)
+    assert desk.run("COMMAND LIST") == NAMES
+
+
+@pytest.mark.parametrize("line", ["COMMAND", "COMMAND INFO"])
+def test_command_describes_all_commands(desk: Desk, line: str) -> None:
+    described = desk.run(line)
+    assert isinstance(described, list)
+    assert [entry[0] for entry in described] == NAMES
+    assert all(len(entry) == 10 for entry in described)
+
+
+def test_command_info_describes_the_commands_named(desk: Desk) -> None:
+    described = desk.run("COMMAND INFO get NOSUCH MSET")
+    assert isinstance(described, list)
+    get, nothing, mset = described
+    assert get[:6] == [b"get", 2, [b"readonly", b"fast"], 1, 1, 1]
+    assert nothing is None
+    assert mset[:6] == [b"mset", -3, [b"write", b"denyoom"], 1, -1, 2]
+
+
+def test_command_docs_tells_what_a_command_is_for(desk: Desk) -> None:
+    found = desk.run("COMMAND DOCS get nosuch")
+    summary = b"Returns the value of a key."
+    assert found == {b"get": {b"summary": summary, b"since": b"1.0.0", b"group": b"string"}}
+    everything = desk.run("COMMAND DOCS")
+    assert isinstance(everything, dict)
+    assert list(everything) == NAMES
+
+
+def test_an_unknown_subcommand_is_refused(desk: Desk) -> None:
+    assert desk.error("COMMAND FOO") == "ERR unknown subcommand 'FOO'. Try COMMAND HELP."
