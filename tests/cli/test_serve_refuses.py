@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -175,12 +174,3 @@ def test_options_that_make_no_sense_exit_with_2(options: tuple[str, ...], compla
     line = refused(*options, "--data-dir", "/nonexistent/never", code=2)
     assert re.match(r"kveik( serve)?: ", line)
     assert complaint in line
-
-
-def test_nothing_is_listening_where_it_was_refused(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    refused("--port", str(port), "--data-dir", in_a_directory(tmp_path, "letters.txt", "dear"))
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kveik.engine.index import LOAD, KeyIndex
 
 MANY = 3 * LOAD  # keys of several buckets
-LAST = b"\xff\xff"  # behind every key
+LAST = b"\xff\xff\xff"  # behind every key
 
 keys = st.binary(min_size=1, max_size=2)
 edges = st.binary(max_size=3)

@@ -73,6 +73,41 @@ def test_replies_behind_a_held_one_keep_their_order(
     assert [writer.reply() for _ in range(4)] == ["OK", "PONG", b"1", b"1"]
 
 
+ENDS: dict[str, tuple[bytes, bytes]] = {
+    "QUIT": (frame("QUIT"), b"+OK\r\n"),
+    "the end of input": (b"", b""),
+    "SHUTDOWN": (frame("SHUTDOWN"), b""),
+    "lost framing": (b"*x\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_the_end_of_a_connection_waits_for_its_replies(
+    steered: SteeredServer, writer: Resp, reader: Resp, case: str
+) -> None:
+    end, last = ENDS[case]
+    steered.hold()
+    steered.send_held(writer, "SET", "k", 1)
+    writer.send(end)
+    writer.finish()
+    assert writer.silent(0.1)
+    steered.release()
+    assert writer.rest() == b"+OK\r\n" + last
+
+
+def test_a_writer_that_leaves_before_its_sync_disturbs_nobody(
+    steered: SteeredServer, writer: Resp, reader: Resp
+) -> None:
+    steered.hold()
+    steered.send_held(writer, "SET", "k", 1)
+    writer.send(frame("GET", "k"))
+    writer.close()
+    assert reader.call("GET", "a") == b"1"
+    reader.send(frame("GET", "k"))
+    steered.release()
+    assert reader.reply() == b"1"
+
+
 SHOWS_IT: dict[str, tuple[tuple[str, ...], tuple[str, ...], object]] = {
     "its value": (("SET", "a", "new"), ("GET", "a"), b"new"),
     "its length": (("SET", "a", "new"), ("STRLEN", "a"), 3),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from tests.support.server import Server, StartServer
+from tests.support.server import KVEIK, WITHOUT_UVLOOP, Server, StartServer
+from tests.support.tools import until
 from tests.support.wire import JsonLines, Resp, frame
 
 
@@ -90,3 +91,33 @@ def test_an_ipv6_address_is_served(start_server: StartServer) -> None:
 def test_an_address_that_others_reach_is_warned_of(start_server: StartServer) -> None:
     assert "reachable by others" in start_server("--host", "0.0.0.0").stderr()
     assert "reachable by others" not in start_server("--host", "127.0.0.1").stderr()
+
+
+def test_config_get_and_info_tell_the_port_that_was_chosen(server: Server) -> None:
+    with server.resp() as connection:
+        assert f"tcp_port:{server.port}\r\n".encode() in connection.call("INFO", "server")
+        assert connection.call("CONFIG", "GET", "port") == [b"port", str(server.port).encode()]
+
+
+@pytest.mark.parametrize("loop", ["default loop", "asyncio"])
+def test_more_connections_than_descriptors_disturb_nobody_who_is_served(
+    start_server: StartServer, loop: str
+) -> None:
+    program = WITHOUT_UVLOOP if loop == "asyncio" else KVEIK
+    server = start_server(program=("sh", "-c", 'ulimit -n 50; exec "$@"', "sh", *program))
+    with server.resp() as served:
+        crowd = [server.resp() for _ in range(80)]
+        for _ in range(20):
+            assert served.call("SET", "k", "v") == "OK"
+        assert len(server.stderr()) < 20_000
+        for connection in crowd:
+            connection.close()
+
+        def let_in() -> bool:
+            try:
+                with server.resp() as newcomer:
+                    return bool(newcomer.call("GET", "k") == b"v")
+            except OSError:
+                return False
+
+        until(let_in, "somebody new is served again")

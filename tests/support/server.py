@@ -16,6 +16,7 @@ KVEIK = (sys.executable, "-m", "kveik")
 WITHOUT_UVLOOP = (sys.executable, str(Path(__file__).with_name("without_uvloop.py")))
 STEERED = (sys.executable, str(Path(__file__).with_name("steered_disk.py")))
 
+SHOWN = 5000  # characters of what a server told
 _READY = re.compile(r"^ready on (\w+)://(\S+):(\d+)$", re.MULTILINE)
 
 
@@ -133,9 +134,9 @@ class StartServer:
         """Kill what still runs; no server may have met an error of its own."""
         for server in self._servers:
             server.kill9()
-        for server in self._servers:
-            print(f"{server.data_dir}: stderr:\n{server.stderr()}")
-        for server in self._servers:
-            told = server.stderr()
-            assert "Traceback" not in told, told
-            assert "ERROR" not in told, told
+        told = [server.stderr() for server in self._servers]
+        for server, text in zip(self._servers, told, strict=True):
+            print(f"{server.data_dir}: stderr:\n{text[-SHOWN:]}")
+        for text in told:
+            assert "Traceback" not in text, text[:SHOWN]
+            assert "ERROR" not in text, text[:SHOWN]

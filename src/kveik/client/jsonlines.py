@@ -80,7 +80,10 @@ class KVDBClient:
                 self._socket = socket.create_connection(self._address, self._timeout)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.sendall(line)
-            return cast("dict[str, object]", json.loads(self._read_line(self._socket)))
+            answer = json.loads(self._read_line(self._socket))
+            if not isinstance(answer, dict):
+                raise ValueError("the answer is no JSON object")
+            return answer
         except (OSError, ValueError) as error:
             self._drop()  # what comes next on this connection would answer an earlier question
             raise ConnectionError(f"{host}:{port}: {error}") from error

@@ -34,7 +34,9 @@ def config(server: Server, args: list[bytes]) -> object:
     word = args[1].upper()
     if word != b"GET":
         if word in (b"SET", b"RESETSTAT", b"REWRITE"):
-            raise CommandError(f"ERR CONFIG subcommand '{shown(args[1])}' is not supported; try CONFIG GET *")
+            raise CommandError(
+                f"ERR CONFIG subcommand '{shown(args[1])}' is not supported; try CONFIG GET *"
+            )
         raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try CONFIG HELP.")
     if len(args) == 2:
         raise CommandError("ERR wrong number of arguments for 'config|get' command")

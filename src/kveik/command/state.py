@@ -6,6 +6,7 @@ The session keeps one Client each, the host one Server; both layers change them.
 from __future__ import annotations
 
 from kveik.engine.store import Store
+from kveik.limits import MAX_CONNECTIONS
 from kveik.native import i64
 
 
@@ -37,6 +38,7 @@ class Server:
         self.configuration = configuration
         self.started = started
         self.facts: dict[str, str] = {}  # of this installation: loop, flavour, pid, port
+        self.most_connections: i64 = MAX_CONNECTIONS
         self.connections: i64 = 0  # now open
         self.connections_ever: i64 = 0
         self.commands: i64 = 0

@@ -82,6 +82,10 @@ class Disk(ABC):
     def names(self) -> list[str]:
         """The plain files, sorted; never the lock file."""
 
+    def others(self) -> list[str]:
+        """What is in the directory and is no plain file, sorted."""
+        return []
+
     @abstractmethod
     def create(self, name: str) -> File:
         """A new, empty file, open for reading and writing. FileExistsError if there is one."""

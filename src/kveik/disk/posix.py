@@ -144,14 +144,20 @@ class PosixDisk(Disk):
             raise OpenError(f"cannot write to {self.path}: {_why_not_writable(self.path)}")
 
     def names(self) -> list[str]:
+        return sorted(name for name, plain in self._entries() if plain and name != LOCK_NAME)
+
+    def others(self) -> list[str]:
+        return sorted(name for name, plain in self._entries() if not plain)
+
+    def _entries(self) -> list[tuple[str, bool]]:
+        """(name, whether it is a plain file)"""
         # A descriptor of its own: a scan moves the position that all users of one share.
         directory = os.open(".", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
         try:
             with os.scandir(directory) as entries:
-                found = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+                return [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
         finally:
             os.close(directory)
-        return sorted(name for name in found if name != LOCK_NAME)
 
     def create(self, name: str) -> File:
         self._check_change(name)

@@ -30,6 +30,7 @@ from kveik.model import Writes
 from kveik.native import i64
 
 NEW_SUFFIX: Final = ".new"  # of a segment that is not yet part of the log
+ZEROS: Final = bytes(1 << 20)
 RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -82,7 +83,7 @@ def create_segment(disk: Disk, number: i64, size: i64, database_id: bytes) -> Se
     name = segment_name(number)
     file = disk.create(name + NEW_SUFFIX)
     try:
-        file.allocate(size)
+        _fill(file, size)
         file.write(0, [encode_head(SegmentHead(number, size, salt, database_id))])
         file.sync()
         disk.rename(name + NEW_SUFFIX, name)
@@ -92,6 +93,16 @@ def create_segment(disk: Disk, number: i64, size: i64, database_id: bytes) -> Se
         _remove_quietly(disk, name)
         raise
     return Segment(file, number, salt, size)
+
+
+def _fill(file: File, size: i64) -> None:
+    """Reserve the room and write it once: a sync of bytes that were never written costs twice."""
+    file.allocate(size)
+    at: i64 = 0
+    while at < size:
+        part: i64 = min(size - at, len(ZEROS))
+        file.write(at, [ZEROS if part == len(ZEROS) else ZEROS[:part]])
+        at += part
 
 
 def _remove_quietly(disk: Disk, name: str) -> None:

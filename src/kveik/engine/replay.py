@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kveik.disk.api import Disk
-from kveik.engine.log import NEW_SUFFIX, Segment, create_segment
+from kveik.engine.log import NEW_SUFFIX, ZEROS, Segment, create_segment
 from kveik.engine.memtable import Memtable
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.record import (
@@ -32,8 +32,6 @@ from kveik.format.segment import (
     segment_number,
 )
 from kveik.native import i64
-
-ZEROS: Final = bytes(1 << 20)
 
 Progress = Callable[[int, int], None]  # (segments read, segments in all)
 

@@ -29,6 +29,7 @@ from kveik.model import Writes
 from kveik.native import i64
 
 NEW_IDENTITY = identity.NAME + ".new"  # not yet whole
+HARMLESS = (NEW_IDENTITY, "lost+found")  # may be in a directory that becomes a database
 
 Clock = Callable[[], float]  # Unix seconds
 
@@ -153,7 +154,7 @@ def open_store(
 def _refuse_strangers(disk: Disk) -> None:
     """Before anything is touched, be sure that the directory is a database or empty."""
     names = disk.names()
-    strangers = [name for name in names if name != NEW_IDENTITY]
+    strangers = [name for name in names + disk.others() if name not in HARMLESS]
     if strangers and identity.NAME not in names:
         raise NotKveikError(f"{disk.path} is no Kveik directory: it holds {strangers[0]!r}")
 

@@ -22,11 +22,12 @@ from kveik.command.state import Server
 from kveik.disk.posix import PosixDisk
 from kveik.engine.replay import Progress
 from kveik.engine.store import Store, open_store
+from kveik.errors import StorageError
 from kveik.limits import STOP_GRACE, SYNC_INTERVAL
 from kveik.server.config import Address, Config
 from kveik.server.gate import Gate
 from kveik.server.host import Host
-from kveik.server.listener import bind, listen
+from kveik.server.listener import bind, listen, most_connections
 from kveik.server.session import Session
 from kveik.server.syncer import Syncer
 from kveik.version import VERSION, event_loop, flavour
@@ -68,6 +69,8 @@ def _open(config: Config, progress: Progress | None) -> Iterator[Store]:
             yield store
         finally:
             store.close()
+        if store.failure:
+            raise StorageError(store.failure)
 
 
 async def serve(
@@ -84,6 +87,7 @@ class App:
         self._sessions: set[Session] = set()
         self._count = 0
         self._server = Server(store, _configuration(config), time.time())
+        self._server.most_connections = most_connections()
         self._host: Host | None = None
 
     async def serve(self, sockets: list[tuple[Address, socket.socket]], ready: Ready) -> None:
@@ -147,6 +151,8 @@ class App:
             await asyncio.sleep(0.01)
 
     def _describe(self, port: int) -> None:
+        self._server.configuration["port"] = str(port)
+        self._server.configuration["maxclients"] = str(self._server.most_connections)
         self._server.facts.update(
             kveik_version=VERSION,
             kveik_flavour=flavour(),

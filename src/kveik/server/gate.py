@@ -17,7 +17,7 @@ from kveik.command.state import Server
 from kveik.engine.log import Group
 from kveik.native import i64
 
-CHEAP_SYNC: Final = 0.0001  # seconds; about what waking another thread and coming back costs
+CHEAP_SYNC: Final = 0.00025  # seconds; below it a hand-over gains less than it costs
 
 
 class Waiter(Protocol):

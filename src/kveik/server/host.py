@@ -52,16 +52,17 @@ class Host:
             on_client = command.on_client
             if on_client is not None:
                 return on_client(client, args)
-            return self._run_server(command, args)
+            return self._run_server(command, client, args)
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
 
-    def _run_server(self, command: registry.Command, args: list[bytes]) -> object:
+    def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
         on_server = command.on_server
         assert on_server is not None
         reply = on_server(self.server, args)
         if self.server.stopping:
+            client.closing = True
             self._stop()
         return reply
 

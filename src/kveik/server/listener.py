@@ -6,12 +6,13 @@ Called by the app.
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any, cast
 
 from kveik.errors import OpenError
-from kveik.limits import BACKLOG
+from kveik.limits import ACCEPT_BATCH, BACKLOG, MAX_CONNECTIONS, SPARE_DESCRIPTORS
 from kveik.server.config import Address
 
 
@@ -57,4 +58,17 @@ async def listen(bound: socket.socket, session: Callable[[], object]) -> asyncio
     """Accept connections; each gets a new session."""
     loop = asyncio.get_running_loop()
     factory = cast("Callable[[], Any]", session)  # it has a protocol's methods, not its base class
-    return await loop.create_server(factory, sock=bound, backlog=BACKLOG)
+    # asyncio accepts as many connections in one go as it is told of backlog.
+    server = await loop.create_server(factory, sock=bound, backlog=ACCEPT_BATCH)
+    bound.listen(BACKLOG)
+    return server
+
+
+def most_connections() -> int:
+    """How many connections the process may have open, its limit of open files raised if it can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(MAX_CONNECTIONS, soft - min(SPARE_DESCRIPTORS, soft // 2))

@@ -62,6 +62,8 @@ class Session:
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
         if self._protocol != AUTO:
             self._dialect = self._speak(self._protocol)
+        if self._host.server.connections > self._host.server.most_connections:
+            self._turn_away("max number of clients reached")
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
@@ -100,8 +102,7 @@ class Session:
 
     def resume_writing(self) -> None:
         self._full = False
-        if not self._again:
-            self._turn()
+        self._turn_soon()  # not now: asyncio is in the middle of its own bookkeeping
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -111,10 +112,7 @@ class Session:
             self._first = data[-1:]
             return None
         if found == detect.UNKNOWN:
-            line = "this port speaks Redis' protocol (RESP) and JSON lines"
-            self._transport.write(b"-ERR " + line.encode() + b"\r\n")
-            self._transport.close()
-            self._ended = True
+            self._turn_away("this port speaks Redis' protocol (RESP) and JSON lines")
             return None
         self._first = b""
         self._dialect = self._speak(found)
@@ -172,8 +170,12 @@ class Session:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
-        if not (done or self._full or self._held or self._again):
-            self._again = True  # resume_writing or release call otherwise
+        if not (done or self._full or self._held):
+            self._turn_soon()  # resume_writing or release call otherwise
+
+    def _turn_soon(self) -> None:
+        if not self._again:
+            self._again = True
             self._loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
@@ -221,6 +223,13 @@ class Session:
             self._close_if_done()
         elif not self._reading and not self._again:
             self._turn()
+
+    def _turn_away(self, why: str) -> None:
+        """Refuse the connection as a whole."""
+        dialect = self._dialect or self._speak(detect.REDIS)
+        self._transport.write(dialect.refusal(why))
+        self._transport.close()
+        self._ended = True
 
     # --- ends -----------------------------------------------------------------------------------
 

@@ -1,0 +1,109 @@
+"""redis-cli, as it is used by hand and in scripts."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from tests.support.server import Server
+from tests.support.tools import PATIENCE, environment, run, tool
+from tests.support.wire import frame
+
+
+class Cli:
+    """redis-cli on one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._command = [tool("redis-cli"), "-p", str(server.port)]
+
+    def __call__(self, *words: str, stdin: bytes = b"") -> str:
+        """What it prints."""
+        return run(*self._command, *words, stdin=stdin)
+
+
+@pytest.fixture
+def cli(server: Server) -> Cli:
+    return Cli(server)
+
+
+def test_one_command_a_call(cli: Cli) -> None:
+    assert cli("PING") == "PONG\n"
+    assert cli("SET", "greeting", "hello world") == "OK\n"
+    assert cli("GET", "greeting") == "hello world\n"
+    assert cli("GET", "nothing") == "\n"
+    assert cli("MSET", "a", "1", "b", "2") == "OK\n"
+    assert cli("MGET", "a", "b", "c") == "1\n2\n\n"
+    assert cli("DEL", "a", "b", "c") == "2\n"
+    assert cli("EXISTS", "a", "greeting") == "1\n"
+    assert cli("KV.RANGE", "[g", "[h") == "greeting\nhello world\n"
+    assert cli("DBSIZE") == "1\n"
+
+
+def test_replies_for_people(cli: Cli) -> None:
+    cli("MSET", "a", "1", "b", "two")
+    assert cli("--no-raw", "MGET", "a", "b", "c") == '1) "1"\n2) "two"\n3) (nil)\n'
+    assert cli("--no-raw", "STRLEN", "b") == "(integer) 3\n"
+    assert cli("--no-raw", "NOPE").startswith("(error) ERR unknown command 'NOPE'")
+
+
+def test_piped_commands(cli: Cli) -> None:
+    typed = b'SET a "one two"\nGET a\nSELECT 1\nGET a\n'
+    assert cli(stdin=typed) == "OK\none two\nOK\n\n"
+
+
+def test_a_value_from_standard_input(cli: Cli) -> None:
+    assert cli("-x", "SET", "file", stdin=b"line 1\nline 2\x00\xff") == "OK\n"
+    assert cli("STRLEN", "file") == "15\n"
+
+
+def test_another_database(cli: Cli) -> None:
+    assert cli("-n", "3", "SET", "k", "in 3") == "OK\n"
+    assert cli("-n", "3", "GET", "k") == "in 3\n"
+    assert cli("GET", "k") == "\n"
+
+
+def test_resp3(cli: Cli) -> None:
+    assert cli("-3", "SET", "k", "v") == "OK\n"
+    assert cli("-3", "--no-raw", "GET", "nothing") == "(nil)\n"
+    assert cli("-3", "--no-raw", "CONFIG", "GET", "save") == '1# "save" => ""\n'
+    assert '"proto" => (integer) 3' in cli("-3", "--no-raw", "HELLO")
+    assert cli("-3", "INFO", "server").startswith("# Server\r\n")
+
+
+def test_mass_insertion(cli: Cli) -> None:
+    requests = b"".join(frame("SET", f"key{n}", n) for n in range(5000))
+    assert "errors: 0, replies: 5000" in cli("--pipe", stdin=requests)
+    assert cli("DBSIZE") == "5000\n"
+    assert cli("GET", "key4999") == "4999\n"
+
+
+def test_repeated_commands(cli: Cli) -> None:
+    assert cli("-r", "3", "ECHO", "again") == "again\nagain\nagain\n"
+
+
+def test_command_docs_for_its_hints(cli: Cli) -> None:
+    shown = cli("COMMAND", "DOCS", "GET", "KV.RANGE")
+    assert "Returns the value of a key." in shown
+    assert int(cli("COMMAND", "COUNT")) == len(cli("COMMAND", "LIST").split())
+
+
+def test_an_interactive_session_shows_no_error(server: Server) -> None:
+    script = tool("script")  # gives it a terminal
+    command = f"{tool('redis-cli')} -p {server.port}"
+    done = subprocess.run(
+        [script, "-qec", command, "/dev/null"],
+        input=b"SET k v\nGET k\nexit\n",
+        stdout=subprocess.PIPE,
+        timeout=PATIENCE,
+        check=False,
+        env=environment(TERM="dumb"),
+    )
+    shown = done.stdout.decode()
+    assert '"v"' in shown
+    assert "error" not in shown.lower()
+
+
+def test_shutdown(cli: Cli, server: Server) -> None:
+    assert cli("SET", "k", "v") == "OK\n"
+    assert cli("SHUTDOWN") == ""
+    assert server.wait() == 0
