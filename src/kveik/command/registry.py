@@ -46,9 +46,28 @@ class Command:
         self.on_client: ClientFunction | None = None
         self.on_server: ServerFunction | None = None
 
+    def run(self, txn: Transaction, args: list[bytes]) -> object:
+        """Call on_data."""
+        assert self.on_data is not None
+        return self.on_data(txn, args)
+
     def accepts(self, count: i64) -> bool:
         """Whether so many arguments, the name included, are right."""
         return count == self.arity if self.arity >= 0 else count >= -self.arity
+
+
+class _Get(Command):
+    """Calls its function directly: a call through a variable costs as much as half the command."""
+
+    def run(self, txn: Transaction, args: list[bytes]) -> object:
+        return strings.get(txn, args)
+
+
+class _Set(Command):
+    """As _Get."""
+
+    def run(self, txn: Transaction, args: list[bytes]) -> object:
+        return strings.set_(txn, args)
 
 
 def _data(function: DataFunction, command: Command) -> Command:
@@ -186,7 +205,7 @@ COMMANDS: Final = [
     ),
     _data(
         strings.get,
-        Command("GET", 2, "readonly fast", "string", "Returns the value of a key.", ONE),
+        _Get("GET", 2, "readonly fast", "string", "Returns the value of a key.", ONE),
     ),
     _client(
         sessions.hello,
@@ -251,7 +270,7 @@ COMMANDS: Final = [
     ),
     _data(
         strings.set_,
-        Command(
+        _Set(
             "SET",
             -3,
             "write denyoom",

@@ -47,6 +47,7 @@ class Memtable:
         self._index = KeyIndex()
         self._clears: list[Clear] = []
         self._live: list[int] = [0] * DATABASES
+        self._tombstones: i64 = 0
 
     def get(self, key: bytes) -> Cell | None:
         """The newest cell of a key, also a tombstone or an expired one; LSN 0 if long safe."""
@@ -97,18 +98,28 @@ class Memtable:
 
     def _put(self, key: bytes, value: object, deleted: bool) -> None:
         values = self._values
+        if not deleted and self._tombstones == 0:  # no need to know what was there
+            count: i64 = len(values)
+            values[key] = value
+            if len(values) > count:
+                self._index.note(key)
+                self._live[key[0]] += 1
+            return
         old = values.get(key)
         values[key] = value
+        was_deleted = _is_tombstone(old)
+        self._tombstones += deleted - was_deleted
         if old is None:
             self._index.note(key)
-            if not deleted:
-                self._live[key[0]] += 1
-        elif deleted != _is_tombstone(old):
-            self._live[key[0]] += -1 if deleted else 1
+            self._live[key[0]] += not deleted
+        else:
+            self._live[key[0]] += was_deleted - deleted
 
     def _clear(self, start: bytes, stop: bytes, lsn: i64, safe: i64) -> None:
         for key in self._index.remove(start, stop):
-            if not _is_tombstone(self._values.pop(key)):
+            if _is_tombstone(self._values.pop(key)):
+                self._tombstones -= 1
+            else:
                 self._live[key[0]] -= 1
         covered = [c for c in self._clears if not (start <= c.start and c.stop <= stop)]
         if len(covered) >= MAX_CLEARS:

@@ -8,7 +8,6 @@ for what is missing or where later segments go on behind a gap. Called by the st
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from kveik.disk.api import Disk
 from kveik.engine.log import NEW_SUFFIX, ZEROS, Segment, create_segment

@@ -44,9 +44,8 @@ class Host:
         txn.begin(client.database)
         try:
             command = self._finder.find(args)
-            on_data = command.on_data
-            if on_data is not None:
-                reply = on_data(txn, args)
+            if command.on_data is not None:
+                reply = command.run(txn, args)
                 self._commit(txn)
                 return reply
             on_client = command.on_client

@@ -21,6 +21,8 @@ LF: Final = 10
 STAR: Final = 42
 DOLLAR: Final = 36
 ZERO: Final = 48
+NINE: Final = 57
+SHORTEST: Final = 4  # bytes of the head of a request or an argument, at least
 CRLF: Final = b"\r\n"
 NULL: Final = b"-1\r\n"
 SMALL: Final = 1024  # lengths whose heads are made beforehand
@@ -61,6 +63,10 @@ class RequestDecoder:
         """One request: its name and its arguments, never empty."""
         if self._want > 0:
             return None
+        if self._missing == 0:
+            whole = self._whole()
+            if whole is not None:
+                return whole
         while self._missing == 0 and not self._arguments:
             if not self._begin():
                 return None
@@ -89,6 +95,46 @@ class RequestDecoder:
             self._at = stop + 2
         self._arguments = []
         self._size = 0
+        return arguments
+
+    def _whole(self) -> list[bytes] | None:
+        """The next request if all of it is there and it is short and plain, as nearly all are.
+
+        None leaves everything as it was, for the careful way.
+        """
+        data = self._data
+        end: i64 = len(data)
+        at = self._at
+        if end - at < SHORTEST or data[at] != STAR:
+            return None
+        missing: i64 = data[at + 1]
+        missing -= ZERO
+        if missing < 1 or missing > 9 or data[at + 2] != CR or data[at + 3] != LF:
+            return None
+        at += 4
+        arguments: list[bytes] = []
+        while missing > 0:
+            if end - at < SHORTEST or data[at] != DOLLAR:
+                return None
+            size: i64 = 0
+            at += 1
+            byte: i64 = data[at]
+            while byte >= ZERO and byte <= NINE:
+                size = size * 10 + byte - ZERO
+                at += 1
+                if size < 1 or size > INLINE_DATA or at >= end:
+                    return None
+                byte = data[at]
+            start: i64 = at + 2
+            stop: i64 = start + size
+            if size < 1 or stop + 2 > end or byte != CR or data[at + 1] != LF:
+                return None
+            if data[stop] != CR or data[stop + 1] != LF:
+                return None
+            arguments.append(data[start:stop])
+            at = stop + 2
+            missing -= 1
+        self._at = at
         return arguments
 
     def _begin(self) -> bool:
