@@ -6,17 +6,17 @@ import os
 import platform
 import subprocess
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from bench.servers import BenchError
 
+SYNC_TIME = Path(__file__).resolve().with_name("sync_time.py")
 
-def describe(python: str) -> dict[str, Any]:
-    """The machine and the versions of what runs on it."""
+
+def describe(python: str, disk: dict[str, str]) -> dict[str, Any]:
+    """The machine and the versions of what runs on it; `disk`: see Pair."""
     temp = tempfile.gettempdir()
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -25,7 +25,7 @@ def describe(python: str) -> dict[str, Any]:
             "cores": len(os.sched_getaffinity(0)),
             "kernel": platform.release(),
             "temp_filesystem": _filesystem_of(temp),
-            "sync_us": round(_sync_us(temp), 1),
+            "sync_us": round(float(_first_line([python, str(SYNC_TIME), temp], disk)), 1),
         },
         "versions": {
             "python": _first_line([python, "--version"]),
@@ -53,21 +53,10 @@ def _filesystem_of(path: str) -> str:
     return best[1]
 
 
-def _sync_us(folder: str, times: int = 300) -> float:
-    """The median time of a small append made durable; without it durable figures mean little."""
-    taken = []
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        for _ in range(times):
-            file.write(bytes(150))
-            start = time.perf_counter()
-            os.fdatasync(file.fileno())
-            taken.append(time.perf_counter() - start)
-    return median(taken) * 1e6
-
-
-def _first_line(argv: list[str]) -> str:
+def _first_line(argv: list[str], more: dict[str, str] | None = None) -> str:
+    environment = {**os.environ, **(more or {})}
     try:
-        run = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)
     except OSError as error:
         raise BenchError(f"cannot run {argv[0]}: {error.strerror}") from error
     lines = (run.stdout or run.stderr).strip().splitlines()

@@ -23,6 +23,7 @@ from bench.load import KEYS, VALUE_BYTES, Case, calibrate, fill, make_cases, mea
 from bench.machine import describe
 from bench.report import Result, as_json, make_table
 from bench.servers import Argv, BenchError, Pair, Server, make_pairs, running, settle
+from bench.slow_sync import LONGEST_US, slow_syncs
 
 PLAIN_WIDTH = 150  # what the table needs
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -50,8 +51,8 @@ class Comparison:
     def _compare(self, pair: Pair, cases: list[Case]) -> None:
         with ExitStack() as stack:
             servers = [
-                stack.enter_context(running("kveik", pair.kveik)),
-                stack.enter_context(running("redis", pair.redis)),
+                stack.enter_context(running("kveik", pair.kveik, pair.disk)),
+                stack.enter_context(running("redis", pair.redis, pair.disk)),
             ]
             results = self._prepare(pair, cases, servers)
             for number in range(self._rounds):
@@ -97,6 +98,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", default="", metavar="TEXT", help='cases with TEXT in their name: "SET c=50 P=16"'
     )
+    parser.add_argument(
+        "--sync-delay",
+        type=int,
+        default=0,
+        metavar="MICROSECONDS",
+        help="the durable pair's syncs take that much longer (0)",
+    )
     parser.add_argument("--python", default=sys.executable, help="interpreter that runs Kveik")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default results/redis-DATE.json")
     parser.add_argument("--quick", action="store_true", help="1 round of 0.2 s: does it work?")
@@ -105,6 +113,8 @@ def parse_arguments() -> argparse.Namespace:
         options.rounds, options.seconds = 1, 0.2
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be positive")
+    if not 0 <= options.sync_delay <= LONGEST_US:
+        parser.error(f"--sync-delay must be 0 to {LONGEST_US}")
     if not (options.json and options.json.name):
         options.json = RESULTS / f"redis-{datetime.now():%Y%m%d-%H%M%S}.json"
     return options
@@ -125,9 +135,11 @@ def make_progress(console: Console) -> Progress:
     return Progress(*parts, console=console, transient=True, disable=not console.is_terminal)
 
 
-def compare(options: argparse.Namespace, cases: list[Case], console: Console) -> int:
-    about = describe(options.python)
-    pairs = make_pairs(options.python)
+def compare(
+    options: argparse.Namespace, cases: list[Case], disk: dict[str, str], console: Console
+) -> int:
+    about = describe(options.python, disk)
+    pairs = make_pairs(options.python, disk)
     status = 0
     with make_progress(console) as progress:
         comparison = Comparison(options.rounds, options.seconds, progress)
@@ -141,8 +153,9 @@ def compare(options: argparse.Namespace, cases: list[Case], console: Console) ->
             status = EXIT_FAILED
     finished = [result for result in comparison.results if result.rounds]
     if finished:
-        show(finished, about, console)
-        text = as_json(finished, about, parameters_of(options, pairs), status == 0)
+        parameters = parameters_of(options, pairs)
+        show(finished, about, parameters, console)
+        text = as_json(finished, about, parameters, status == 0)
         write(options.json, text, console)
     return status
 
@@ -155,13 +168,16 @@ def parameters_of(options: argparse.Namespace, pairs: list[Pair]) -> dict[str, A
         "rounds": options.rounds,
         "seconds": options.seconds,
         "only": options.only,
+        "sync_delay_us": options.sync_delay,  # of the durable pair; sync_us holds it
         "keys": KEYS,
         "value_bytes": VALUE_BYTES,
         "commands": {p.name: {"kveik": command(p.kveik), "redis": command(p.redis)} for p in pairs},
     }
 
 
-def show(results: list[Result], about: dict[str, Any], console: Console) -> None:
+def show(
+    results: list[Result], about: dict[str, Any], parameters: dict[str, Any], console: Console
+) -> None:
     versions, machine = about["versions"], about["machine"]
     # In a narrow terminal the terminal's own wrapping reads better than folded cells.
     console.width = max(PLAIN_WIDTH, console.width)
@@ -169,6 +185,8 @@ def show(results: list[Result], about: dict[str, Any], console: Console) -> None
     console.print(f"{versions['kveik']}, {versions['python']}; {versions['redis_server']}")
     console.print(f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}")
     where = f"{machine['sync_us']} us to sync an append on {machine['temp_filesystem']}"
+    if delay := parameters["sync_delay_us"]:
+        where += f", {delay} us of it added by --sync-delay"
     console.print(f"{where}: read the durable rows by it; TMPDIR chooses another disk")
     console.print(
         "k/s: thousand commands a second, median (min-max). Ratio: median of the rounds' ratios. "
@@ -197,7 +215,8 @@ def main() -> int:
         signal.signal(number, _leave)
     try:
         check_usage(options, cases)
-        return compare(options, cases, Console(highlight=False, markup=False))
+        with slow_syncs(options.sync_delay) as disk:
+            return compare(options, cases, disk, Console(highlight=False, markup=False))
     except BenchError as error:  # nothing was started yet
         print(f"redis_compare: {error}", file=sys.stderr)
         return EXIT_USAGE

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
@@ -35,11 +35,12 @@ class Pair:
     name: str
     kveik: Argv
     redis: Argv
+    disk: dict[str, str] = field(default_factory=dict)  # environment that makes the disk slower
 
 
-def make_pairs(python: str) -> list[Pair]:
+def make_pairs(python: str, disk: dict[str, str]) -> list[Pair]:
     return [
-        Pair("durable", _kveik(python, "always"), _redis("yes", "--appendfsync", "always")),
+        Pair("durable", _kveik(python, "always"), _redis("yes", "--appendfsync", "always"), disk),
         Pair("unsynced", _kveik(python, "none"), _redis("no")),
     ]
 
@@ -63,16 +64,18 @@ def _redis(appendonly: str, *more: str) -> Argv:
 class Server:
     """A started server process; leads a session of its own, so its helpers can be found."""
 
-    def __init__(self, name: str, argv: Argv, home: Path) -> None:
+    def __init__(self, name: str, argv: Argv, home: Path, disk: dict[str, str]) -> None:
         data = home / "data"
         data.mkdir()
         self.name = name
         self.port = _free_port()
         self._log = home / "server.log"
+        self._preload = disk.get("LD_PRELOAD", "").partition(":")[0]
         # An own session also keeps the terminal's Ctrl-C from the server: it is stopped in order.
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv(self.port, data),
+                env={**os.environ, **disk},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -87,6 +90,7 @@ class Server:
                 raise BenchError(f"{self.name} does not answer PING\n{self._log_tail()}")
             time.sleep(0.05)
         self.check_alive()
+        self._check_preload()
 
     def check_alive(self) -> None:
         code = self._process.poll()
@@ -123,16 +127,21 @@ class Server:
         except redis.RedisError:
             return False
 
+    def _check_preload(self) -> None:
+        """The dynamic linker only warns of what it cannot preload, and starts the program."""
+        if self._preload not in Path(f"/proc/{self._process.pid}/maps").read_text():
+            raise BenchError(f"{self.name} runs without {self._preload}\n{self._log_tail()}")
+
     def _log_tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         return "\n".join(f"  {self.name}| {line}" for line in lines)
 
 
 @contextmanager
-def running(name: str, argv: Argv) -> Iterator[Server]:
+def running(name: str, argv: Argv, disk: dict[str, str]) -> Iterator[Server]:
     prefix = f"kveik-bench-{name}-"
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as home:
-        server = Server(name, argv, Path(home))
+        server = Server(name, argv, Path(home), disk)
         try:
             server.wait_ready()
             yield server

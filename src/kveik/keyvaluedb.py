@@ -11,7 +11,7 @@ from types import TracebackType
 
 from kveik.embedded import open_database
 from kveik.engine.database import Batch
-from kveik.format.keys import encode_key
+from kveik.format.keys import encode_bound, encode_key
 from kveik.format.values import key_as_text
 
 
@@ -32,8 +32,8 @@ class KeyValueDB:
 
     def read_key_range(self, start_key: str, end_key: str) -> dict[str, object]:
         """The entries from start_key to end_key, both included, in key order."""
-        end = _text(end_key).encode() + b"\x00"
-        rows = self._db.range(_text(start_key).encode() or None, end)
+        end = encode_bound(_text(end_key)) + b"\x00"
+        rows = self._db.range(_text(start_key), end)
         return {
             key_as_text(key if isinstance(key, bytes) else encode_key(key)): value
             for key, value in rows

@@ -26,6 +26,8 @@ MIN_SEGMENT: Final = 1 * MIB  # bytes
 MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
 SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec
 MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
+MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
+MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
@@ -41,6 +43,6 @@ REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn
 MAX_CONNECTIONS: Final = 10_000  # open at once; Redis' own default
 SPARE_DESCRIPTORS: Final = 64  # files kept for the engine; connections get the rest
 BACKLOG: Final = 1024  # connections that wait to be accepted
-ACCEPT_BATCH: Final = 16  # accepted in one go; less than the spare, so files never run out
+ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given

@@ -212,15 +212,30 @@ def test_a_key_past_its_bounds_is_a_limit_error_wherever_a_key_is_taken(
 
 def key_calls(db: Database, key: Key) -> list[Callable[[], object]]:
     batch = kveik.Batch()
-    return [
+    calls: list[Callable[[], object]] = [
         lambda: db.get(key),
         lambda: db.put(key, 1),
         lambda: db.delete(key),
-        lambda: db.range(key),
-        lambda: db.range(None, key) if key is not None else None,
         lambda: batch.put(key, 1),
         lambda: batch.delete(key),
     ]
+    if key not in ENDS:
+        calls.append(lambda: db.range(key))
+        calls.append(lambda: db.range(None, key) if key is not None else None)
+    return calls
+
+
+ENDS = (b"", "", b"k" * (MAX_KEY + 1))  # no keys, but before the first and behind the last one
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: "")
+def test_a_range_may_start_before_every_key_and_end_behind_the_longest(
+    tmp_path: Path, end: Key
+) -> None:
+    with kveik.open(tmp_path) as db:
+        db.put(b"k" * MAX_KEY, 1)
+        assert len(list(db.range(end, None))) == (len(end) == 0)
+        assert len(list(db.range(None, end))) == (len(end) > 0)
 
 
 def test_a_value_past_its_bounds_is_a_limit_error(tmp_path: Path) -> None:

@@ -157,6 +157,9 @@ def test_a_single_key_before_between_or_behind_all_others_is_found(key: bytes) -
     index = filled(model)
     assert index.page(b"", b"z", 1) == model[:1]
     index.note(key)
+    assert index.page(key, key + b"\x00", 1) == [key]
+    assert index.page(b"", key, 1) == (model[:1] if key > model[0] else [])
+    assert index.page_back(key, key + b"\x00", 1) == [key]
     assert everything(index) == sorted([*model, key])
 
 

@@ -35,7 +35,7 @@ from kveik.disk.memory import MemoryDisk
 from kveik.disk.posix import PosixDisk
 from kveik.engine.store import open_store
 from kveik.errors import CorruptionError, LockedError, NewerFormatError, NotKveikError
-from kveik.format.record import MARK_SIZE
+from kveik.format.record import MARK_SIZE, encode_mark
 from kveik.format.segment import HEAD_SIZE, decode_head, encode_head, segment_name
 
 LOG = segment_name(1)
@@ -316,6 +316,16 @@ def test_commits_out_of_order_are_reported() -> None:
         error = corruption(disk)
         assert (error.file, error.offset) == (LOG, end)
         assert "commit 4" in str(error)
+
+
+def test_a_mark_for_commits_that_are_not_there_is_reported() -> None:
+    for lsn in (4, 9):
+        disk = small_log()
+        end = places(disk, LOG)[-1][1]
+        overwrite(disk, LOG, end, encode_mark(lsn, decode_head(read(disk, LOG)).salt))
+        error = corruption(disk)
+        assert (error.file, error.offset) == (LOG, end)
+        assert f"4 to {lsn}" in str(error)
 
 
 def test_a_record_of_another_life_of_the_file_is_a_torn_tail() -> None:

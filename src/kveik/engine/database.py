@@ -15,9 +15,9 @@ from kveik.engine.memtable import Rows
 from kveik.engine.store import Store
 from kveik.engine.transaction import PREFIXES, Transaction
 from kveik.errors import ClosedError, FailStopError, LimitError
-from kveik.format.keys import decode_key, encode_key
+from kveik.format.keys import decode_key, encode_bound, encode_key
 from kveik.format.values import decode_value, encode_value
-from kveik.limits import MAX_UNWRITTEN, SYNC_INTERVAL
+from kveik.limits import MAX_BACKLOG, MAX_TTL, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Cell, Writes
 from kveik.native import i64
 
@@ -56,6 +56,8 @@ class Database:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._syncing = False
+        self._sync_due = False  # the next flush shall sync
+        self._closing = False
         self._stop = threading.Event()
         self._flusher: threading.Thread | None = None
         self._txn = Transaction(store)
@@ -85,8 +87,8 @@ class Database:
         """
         if limit is not None and limit < 0:
             raise LimitError("a limit is 0 or more")
-        low = b"" if start is None else encode_key(start)
-        high = None if end is None else encode_key(end)
+        low = b"" if start is None else encode_bound(start)
+        high = None if end is None else encode_bound(end)
         with self._lock:
             txn = self._begin()
             rows = txn.scan(low, high, reverse, -1 if limit is None else limit)
@@ -94,10 +96,13 @@ class Database:
         return _decoded(rows)
 
     def _begin(self) -> Transaction:
-        if self._store.closed:
-            raise ClosedError("the database has been closed")
+        self._check_open()
         self._txn.begin(0)
         return self._txn
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise ClosedError("the database has been closed")
 
     # --- writes ---------------------------------------------------------------------------------
 
@@ -106,8 +111,8 @@ class Database:
         kind, data = encode_value(value)
         expires = 0
         if ttl is not None:
-            if not ttl > 0:
-                raise LimitError("a ttl is more than 0 seconds")
+            if not 0 < ttl <= MAX_TTL:
+                raise LimitError(f"a ttl is more than 0 and at most {MAX_TTL} seconds")
             expires = self._store.now() + int(ttl * 1000)
         writes = Writes()
         writes.put(PREFIXES[0] + encode_key(key), Cell(kind, data, expires))
@@ -134,10 +139,13 @@ class Database:
             batch.writes = Writes()
 
     def _commit(self, writes: Writes) -> None:
+        self._check_open()
         lsn = self._store.commit(writes)
         if self._always:
             self._await(lsn)
             return
+        while self._syncing and self._store.pending() > MAX_BACKLOG:
+            self._changed.wait()  # no faster than the disk
         if self._store.pending() > MAX_UNWRITTEN and not self._syncing:
             self._flush(False)
         if self._flusher is None:
@@ -156,37 +164,45 @@ class Database:
                 raise FailStopError(store.failure)
             if store.closed:
                 raise ClosedError("the database was closed before the write was synced")
-            if self._syncing:
+            if self._syncing or self._closing:
                 self._changed.wait()
             else:
                 self._flush(True)
 
     def _flush(self, sync: bool) -> None:
         """Write, perhaps sync, what has gathered; gives the lock away while the disk works."""
-        group = self._store.take(sync)
+        group = self._store.take(sync or self._sync_due)
         if group is None:
             return
         self._syncing = True
         self._lock.release()
         failed: OSError | None = None
+        done = False
         try:
             group.perform()
+            done = True
         except OSError as error:
             failed = error
         finally:
             self._lock.acquire()
             self._syncing = False
+            if done:
+                self._store.settle(group)
+                self._sync_due = self._sync_due and not group.sync
+            elif failed is not None:
+                self._store.fail(failed)
+            else:  # Ctrl-C: whoever comes next does it again
+                self._store.put_back(group)
             self._changed.notify_all()
-        if failed is None:
-            self._store.settle(group)
-        else:
-            self._store.fail(failed)
 
     def _flush_often(self) -> None:
         while not self._stop.wait(SYNC_INTERVAL):
             with self._lock:
-                if not self._syncing and not self._store.closed:
-                    self._flush(self._interval)
+                self._sync_due = self._interval
+                while self._syncing and self._sync_due:
+                    self._changed.wait()  # perhaps a writer's next flush syncs, too
+                if not self._syncing and not self._closing:
+                    self._flush(self._sync_due)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -194,14 +210,19 @@ class Database:
         """Sync what is left and release the directory. Idempotent."""
         self._stop.set()
         with self._lock:
+            self._closing = True
             while self._syncing:
                 self._changed.wait()
+            if self._store.closed:
+                return
             try:
                 self._store.close()
             except OSError as error:
                 raise FailStopError(f"the last writes could not be synced: {error}") from error
             finally:
                 self._changed.notify_all()
+            if self._store.failure and not self._always:  # writes that had returned are lost
+                raise FailStopError(self._store.failure)
 
     def __enter__(self) -> Database:
         return self

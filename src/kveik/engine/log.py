@@ -19,7 +19,7 @@ import errno
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, Protocol
 
 from kveik.disk.api import Disk, File
 from kveik.errors import DiskFullError, LimitError, StorageError
@@ -32,6 +32,7 @@ from kveik.native import i64
 NEW_SUFFIX: Final = ".new"  # of a segment that is not yet part of the log
 ZEROS: Final = bytes(1 << 20)
 RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
+OVERHEAD: Final = HEADER + 1 + 2 * MARK_SIZE  # a record's head, a mark before, one at the close
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Spawn = Callable[[Callable[[], "Segment"]], "Future[Segment]"]
@@ -48,13 +49,17 @@ class Segment:
 
 
 class Span:
-    """Bytes that go to one place of one segment; `seal` ends the segment."""
+    """Bytes that go to one place of one segment; `seal` ends the segment.
+
+    done: performed as far as it can be for itself. To perform a span twice does no harm.
+    """
 
     def __init__(self, segment: Segment, offset: i64, pieces: list[bytes], seal: bool) -> None:
         self.segment = segment
         self.offset = offset
         self.pieces = pieces
         self.seal = seal
+        self.done = False
 
 
 class Group:
@@ -68,10 +73,13 @@ class Group:
     def perform(self) -> None:
         """Write, and sync if asked to; OSError if the disk fails. Safe in any thread."""
         for span in self.spans:
+            if span.done:
+                continue
             if span.pieces:
                 span.segment.file.write(span.offset, span.pieces)
             if span.seal:
                 span.segment.file.sync()
+                span.done = True
                 span.segment.file.close()
         if self.sync:
             self.spans[-1].segment.file.sync()
@@ -113,6 +121,13 @@ def _remove_quietly(disk: Disk, name: str) -> None:
             pass  # what is left is removed when the directory is next opened
 
 
+class Past(Protocol):
+    """What recovery found. lsn: the last commit; marked: the last one that a mark vouches for."""
+
+    lsn: i64
+    marked: i64
+
+
 class Log:
     def __init__(
         self,
@@ -121,10 +136,10 @@ class Log:
         segment_size: i64,
         segment: Segment,
         offset: i64,
-        lsn: i64,
+        past: Past,
         spawn: Spawn | None = None,
     ) -> None:
-        """Go on behind `lsn` at `offset` of `segment`; everything up to there has been synced.
+        """Go on behind `past` at `offset` of `segment`; everything up to there has been synced.
 
         spawn runs a function beside this thread, for segments allocated ahead; without it a
         segment is allocated when it is needed.
@@ -141,10 +156,9 @@ class Log:
         self._pieces: list[bytes] = []  # whole records of the span in the making
         self._record = RecordWriter()
         self._start = offset  # of the pieces
-        self._marked = lsn
-        self.lsn: i64 = lsn  # the last commit
-        self.synced: i64 = lsn
-        self.written: i64 = lsn
+        self._marked: i64 = past.marked
+        self.lsn: i64 = past.lsn  # the last commit
+        self.synced: i64 = past.lsn
         self.pending: i64 = 0  # bytes appended and not yet taken
 
     def append(self, writes: Writes) -> i64:
@@ -152,8 +166,8 @@ class Log:
         size = commit_size(writes)
         if size > MAX_COMMIT:
             raise LimitError(f"a batch has at most {MAX_COMMIT} bytes, not {size}")
-        if self._offset + MARK_SIZE + HEADER + 1 + size > self._segment.size:
-            self._rotate(MARK_SIZE + HEADER + 1 + size)
+        if self._offset + OVERHEAD + size > self._segment.size:
+            self._rotate(OVERHEAD + size)
         record = self._record
         if record.size == 0:
             self._begin_record()
@@ -181,6 +195,7 @@ class Log:
 
     def take(self, sync: bool) -> Group | None:
         """What has gathered since the last take; None if there is nothing to do."""
+        self._allocate_ahead()
         self._end_record()
         if self._pieces:
             self._spans.append(Span(self._segment, self._start, self._pieces, False))
@@ -192,12 +207,14 @@ class Log:
         spans = self._spans
         self._spans = []
         self.pending = 0
-        self._allocate_ahead()
         return Group(spans, self.lsn, sync)
+
+    def put_back(self, group: Group) -> None:
+        """The group was not wholly performed (somebody was interrupted): take it again first."""
+        self._spans = group.spans + self._spans
 
     def settle(self, group: Group) -> None:
         """The group has been performed."""
-        self.written = group.lsn
         if group.sync:
             self.synced = group.lsn
 
@@ -217,8 +234,8 @@ class Log:
 
     def _next_segment(self, room: i64) -> Segment:
         ahead = self._ahead
-        if ahead is not None:
-            self._ahead = None
+        self._ahead = None
+        if ahead is not None and ahead.exception() is None:  # else: perhaps there is room by now
             segment = ahead.result()
             if segment.size >= room:
                 return segment
@@ -237,7 +254,10 @@ class Log:
         ):
             self._last_number += 1
             job = AheadJob(self._disk, self._last_number, self._segment_size, self._database_id)
-            self._ahead = self._spawn(job.run)
+            try:
+                self._ahead = self._spawn(job.run)
+            except RuntimeError:
+                self._spawn = None  # the interpreter is ending: allocate when needed
 
     def close(self) -> None:
         """Write and sync what is left, vouch for it with a last mark, close the files."""
@@ -245,7 +265,7 @@ class Log:
         if group is not None:
             group.perform()
             self.settle(group)
-        if self._marked < self.synced and self._offset + MARK_SIZE <= self._segment.size:
+        if self._marked < self.synced:
             self._segment.file.write(self._offset, [encode_mark(self.synced, self._segment.salt)])
             self._segment.file.sync()
         self.abandon()
@@ -254,11 +274,8 @@ class Log:
         """Close the files as they are."""
         self._segment.file.close()
         ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            try:
-                ahead.result().file.close()
-            except OSError:
-                pass  # it was not needed
+        if ahead is not None and ahead.exception() is None:
+            ahead.result().file.close()
 
 
 class AheadJob:

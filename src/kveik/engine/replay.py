@@ -36,13 +36,14 @@ Progress = Callable[[int, int], None]  # (segments read, segments in all)
 
 
 class Replay:
-    """One recovery. After `run`: lsn is the last commit; tail_* say where the log goes on."""
+    """One recovery. After `run`: lsn is the last commit; `segment` is where the log goes on."""
 
     def __init__(self, disk: Disk, database_id: bytes, memtable: Memtable) -> None:
         self._disk = disk
         self._database_id = database_id
         self._memtable = memtable
         self.lsn: i64 = 0
+        self.marked: i64 = 0  # the last commit that a mark vouches for
         self._name = ""  # of the last segment that holds a record
         self._end: i64 = 0  # behind its last valid record
         self._garbage: i64 = 0  # bytes behind that which are not zero
@@ -106,6 +107,8 @@ class Replay:
                 raise CorruptionError(name, at, f"unknown record type {kind}")
             elif lsn > self.lsn:
                 raise CorruptionError(name, at, f"commits {self.lsn + 1} to {lsn} are missing")
+            else:
+                self.marked = lsn
             at = end
             end = record_end(data, at, salt)
         return at
@@ -153,5 +156,4 @@ class Replay:
         ]
         for name in stale:
             self._disk.remove(name)
-        if stale:
-            self._disk.sync_names()
+        self._disk.sync_names()  # names, too, may so far be known to this kernel only

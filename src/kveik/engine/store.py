@@ -90,6 +90,11 @@ class Store:
         log = self._log
         return None if log is None or self.failure else log.take(sync)
 
+    def put_back(self, group: Group) -> None:
+        """The group was not, or not wholly, performed; the next one starts with it."""
+        if self._log is not None:
+            self._log.put_back(group)
+
     def settle(self, group: Group) -> None:
         """The group has been performed."""
         log = self._log
@@ -134,9 +139,9 @@ def open_store(
 ) -> Store:
     """Lock the directory, make it a database if it is empty, and recover what it holds."""
     try:
-        _refuse_strangers(disk)
+        _refuse_strangers(disk, create and not read_only)
         disk.lock(shared=read_only)
-        database_id = _identify(disk, create and not read_only)
+        database_id = _identify(disk)
         memtable = Memtable()
         replay = Replay(disk, database_id, memtable)
         replay.run(progress)
@@ -144,30 +149,30 @@ def open_store(
         if not read_only:
             size = segment_size(memory)
             segment = replay.segment(size)
-            log = Log(disk, database_id, size, segment, replay.offset(), replay.lsn, spawn)
+            log = Log(disk, database_id, size, segment, replay.offset(), replay, spawn)
         return Store(disk, memtable, log, replay.lsn, clock)
     except BaseException:
         disk.close()
         raise
 
 
-def _refuse_strangers(disk: Disk) -> None:
-    """Before anything is touched, be sure that the directory is a database or empty."""
+def _refuse_strangers(disk: Disk, create: bool) -> None:
+    """Before anything is touched, be sure that the directory is a database or may become one."""
     names = disk.names()
     strangers = [name for name in names + disk.others() if name not in HARMLESS]
     if strangers and identity.NAME not in names:
         raise NotKveikError(f"{disk.path} is no Kveik directory: it holds {strangers[0]!r}")
+    if not create and identity.NAME not in names:
+        raise NotKveikError(f"{disk.path} holds no database")
 
 
-def _identify(disk: Disk, create: bool) -> bytes:
+def _identify(disk: Disk) -> bytes:
     """The database's id, from the identity file; a new one if the directory is empty."""
     names = disk.names()
     if identity.NAME in names:
         return _read_identity(disk)
-    if not create:
-        raise NotKveikError(f"{disk.path} holds no database")
-    if names:
-        disk.remove(names[0])
+    if NEW_IDENTITY in names:
+        disk.remove(NEW_IDENTITY)
     database_id = secrets.token_bytes(identity.ID_SIZE)
     file = disk.create(NEW_IDENTITY)
     file.write(0, [identity.encode_identity(database_id)])

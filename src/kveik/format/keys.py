@@ -54,6 +54,13 @@ def encode_key(key: object) -> bytes:
     return encoded
 
 
+def encode_bound(key: object) -> bytes:
+    """As encode_key, for the end of a range: empty, and one byte longer than a key, may be, too."""
+    if isinstance(key, bytes) and len(key) in (0, MAX_KEY + 1):
+        return key
+    return encode_key(key) if key != "" else b""
+
+
 def _encode_other(key: object, depth: int) -> bytes:
     if key is None:
         return bytes((NONE,))

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
+from kveik.errors import LimitError
 from kveik.format.coding import (
     BytesWriter,
     read_i32_le,
@@ -36,11 +37,12 @@ MARK: Final = 2
 MARK_MAGIC: Final = b"\xf7KVSAFE\xf8"
 MARK_SIZE: Final = HEADER + 1 + 8
 EXPIRES_BIT: Final = 128
+MAX_EXPIRES: Final = (1 << 63) - 1  # Unix milliseconds
 INLINE_DATA: Final = 16384  # longer data is not copied into the record's head but kept as a piece
 
 
 def commit_size(writes: Writes) -> i64:
-    """Bytes that RecordWriter.add will take for one commit."""
+    """Bytes that RecordWriter.add will take for one commit; LimitError for a bad expiry."""
     size: i64 = varint_size(writes.count)
     keys = writes.keys
     cells = writes.cells
@@ -51,6 +53,8 @@ def commit_size(writes: Writes) -> i64:
         data_size: i64 = len(cell.data)
         size += 1 + varint_size(key_size) + key_size + varint_size(data_size) + data_size
         if cell.expires != 0:
+            if not 0 < cell.expires <= MAX_EXPIRES:
+                raise LimitError(f"an expiry is 1 to {MAX_EXPIRES}, not {cell.expires}")
             size += 8
         at += 1
     return size

@@ -71,4 +71,4 @@ def most_connections() -> int:
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return min(MAX_CONNECTIONS, soft - min(SPARE_DESCRIPTORS, soft // 2))
+    return min(MAX_CONNECTIONS, soft - min(SPARE_DESCRIPTORS, soft * 3 // 4))
