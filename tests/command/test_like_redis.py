@@ -5,7 +5,6 @@ Where Kveik means to differ stands in DEVIATIONS, with the reason.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.command.desk import Desk
+from tests.support.tools import tool
 
 from kveik.errors import ProtocolError
 from kveik.wire.resp import RequestDecoder, clean_line
@@ -95,9 +95,7 @@ class Redis:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Redis]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("no redis-server is installed")
+    program = tool("redis-server")
     version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
     if " v=7.0." not in version:
         pytest.skip(f"Kveik follows Redis 7.0, not {version.strip()}")

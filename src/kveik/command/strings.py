@@ -21,8 +21,7 @@ _EXPIRY: Final = {
 
 
 def get(txn: Transaction, args: list[bytes]) -> object:
-    cell = txn.get(args[1])
-    return None if cell is None else cell.data
+    return txn.data(args[1])
 
 
 def set_(txn: Transaction, args: list[bytes]) -> object:
@@ -84,9 +83,9 @@ def mget(txn: Transaction, args: list[bytes]) -> object:
     values: list[bytes | None] = []
     size: i64 = 0
     for key in args[1:]:
-        cell = txn.get(key)
-        values.append(None if cell is None else cell.data)
-        size += 0 if cell is None else len(cell.data)
+        data = txn.data(key)
+        values.append(data)
+        size += 0 if data is None else len(data)
         if size > MAX_REPLY:
             raise CommandError(TOO_MUCH)
     return values
@@ -101,5 +100,5 @@ def mset(txn: Transaction, args: list[bytes]) -> object:
 
 
 def strlen(txn: Transaction, args: list[bytes]) -> object:
-    cell = txn.get(args[1])
-    return 0 if cell is None else len(cell.data)
+    data = txn.data(args[1])
+    return 0 if data is None else len(data)

@@ -40,10 +40,11 @@ class Rows:
 
 class Memtable:
     def __init__(self) -> None:
-        # Cells; but a plain value (bytes that never expire) that is safe may stand as its bytes
+        # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes
         # alone: one object less to fetch from memory for each read of it.
         self._values: dict[bytes, object] = {}
-        self._safe: i64 = 0
+        self._shed_keys: list[bytes] = []  # plain values that are not safe yet, in commit order
+        self._shed_cells: list[Cell] = []
         self._index = KeyIndex()
         self._clears: list[Clear] = []
         self._live: list[int] = [0] * DATABASES
@@ -54,16 +55,27 @@ class Memtable:
         value = self._values.get(key)
         if isinstance(value, bytes):
             return Cell(BYTES, value)
-        if value is None:
-            return None
-        assert isinstance(value, Cell)
-        if value.kind == BYTES and value.expires == 0 and value.lsn <= self._safe:
-            self._values[key] = value.data
+        assert value is None or isinstance(value, Cell)
         return value
 
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a key if it is plain and long safe; None says nothing, ask `get`."""
+        value = self._values.get(key)
+        return value if isinstance(value, bytes) else None
+
     def settle(self, safe: i64) -> None:
-        """Nobody waits any more for commits up to `safe`."""
-        self._safe = safe
+        """Nobody waits any more for commits up to `safe`: plain values shed their cells."""
+        keys = self._shed_keys
+        cells = self._shed_cells
+        values = self._values
+        at: i64 = 0
+        while at < len(cells) and cells[at].lsn <= safe:
+            cell = cells[at]
+            if values.get(keys[at]) is cell:
+                values[keys[at]] = cell.data
+            at += 1
+        del keys[:at]
+        del cells[:at]
 
     def cleared_at(self, key: bytes) -> i64:
         """The LSN of the newest range tombstone over a key that has no cell; 0 for none."""
@@ -89,11 +101,16 @@ class Memtable:
             cell = cells[at]
             if cell.kind == CLEARED:
                 self._clear(keys[at], cell.data, lsn, safe)
-            elif cell.kind == BYTES and cell.expires == 0 and lsn <= safe:
+            elif cell.kind != BYTES or cell.expires != 0:
+                cell.lsn = lsn
+                self._put(keys[at], cell, cell.kind == DELETED)
+            elif lsn <= safe:
                 self._put(keys[at], cell.data, False)
             else:
                 cell.lsn = lsn
-                self._put(keys[at], cell, cell.kind == DELETED)
+                self._put(keys[at], cell, False)
+                self._shed_keys.append(keys[at])
+                self._shed_cells.append(cell)
             at += 1
 
     def _put(self, key: bytes, value: object, deleted: bool) -> None:

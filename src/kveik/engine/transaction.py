@@ -78,6 +78,15 @@ class Transaction:
             return None
         return cell
 
+    def data(self, key: bytes) -> bytes | None:
+        """The bytes of a key's value, None if there is none: `get` for who needs no more."""
+        if self.writes.count == 0:
+            plain = self._memtable.plain(self._prefix + key)
+            if plain is not None:
+                return plain
+        cell = self.get(key)
+        return None if cell is None else cell.data
+
     def _expired(self, cell: Cell) -> bool:
         return cell.expires != 0 and cell.expires <= self.now()
 
