@@ -30,6 +30,8 @@ from kveik.disk.faulty import Fault, FaultyDisk, Plan, Stopped, crash_at, fail_n
 from kveik.disk.memory import MemoryDisk
 from kveik.errors import DiskFullError, FailStopError, KveikError, StorageError
 
+pytestmark = pytest.mark.slow
+
 BIG = 600_000  # bytes: two do not fit one segment
 SEEDS = range(3)
 TEARS = (1, 70, 5000)  # bytes of a write that are written all the same

@@ -102,9 +102,10 @@ class Store:
         log.settle(group)
         self.memtable.settle(group.lsn)
 
-    def fail(self, error: OSError) -> None:
+    def fail(self, error: Exception) -> None:
         """A write or sync has failed: what the disk holds is unknown; write nothing more."""
-        reason = error.strerror or str(error)
+        told = error.strerror if isinstance(error, OSError) else None
+        reason = told or str(error) or type(error).__name__
         self.failure = f"the log could not be written ({reason}); no writes until it is reopened"
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ class Loop(Protocol):
 
 
 # Performs a group beside the loop, then calls back on the loop with what went wrong, or None.
-Perform = Callable[[Group, Callable[[Group, float, OSError | None], None]], None]
+Perform = Callable[[Group, Callable[[Group, float, Exception | None], None]], None]
 
 
 class Gate:
@@ -76,20 +76,20 @@ class Gate:
 
     def _perform_here(self, group: Group) -> None:
         begin = time.perf_counter()
-        error: OSError | None = None
+        error: Exception | None = None
         try:
             group.perform()
-        except OSError as caught:
+        except Exception as caught:  # whatever it was, what the disk holds is unknown
             error = caught
         self._settle(group, time.perf_counter() - begin, error)
 
-    def _performed(self, group: Group, seconds: float, error: OSError | None) -> None:
+    def _performed(self, group: Group, seconds: float, error: Exception | None) -> None:
         self.busy = False
         self._settle(group, seconds, error)
         if self._store.pending() > 0 and not self._store.failure:
             self._start(self._always)
 
-    def _settle(self, group: Group, seconds: float, error: OSError | None) -> None:
+    def _settle(self, group: Group, seconds: float, error: Exception | None) -> None:
         if error is not None:
             self._store.fail(error)
         else:

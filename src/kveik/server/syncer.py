@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 from kveik.engine.log import Group
 
-Done = Callable[[Group, float, OSError | None], None]
+Done = Callable[[Group, float, Exception | None], None]
 
 
 class Syncer:
@@ -36,10 +36,10 @@ class Syncer:
         while (job := self._jobs.get()) is not None:
             group, done = job
             begin = time.perf_counter()
-            error: OSError | None = None
+            error: Exception | None = None
             try:
                 group.perform()
-            except OSError as caught:
+            except Exception as caught:  # the gate decides; this thread must live on
                 error = caught
             seconds = time.perf_counter() - begin
             self._loop.call_soon_threadsafe(done, group, seconds, error)
