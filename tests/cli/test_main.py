@@ -64,3 +64,10 @@ def test_a_demo_without_a_server_says_who_does_not_answer() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("kveik: 127.0.0.1:1: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_who_reads_no_further_is_no_error(server: Server) -> None:
+    demo = f"{sys.executable} -m kveik demo --host 127.0.0.1 --port {server.port} | head -n 1"
+    done = subprocess.run(["sh", "-c", demo], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("a demo against")
+    assert done.stderr == ""

@@ -240,6 +240,24 @@ def test_after_a_clear_even_a_key_that_is_not_there_was_seen() -> None:
     assert txn.seen == 0
 
 
+def test_a_limit_counts_what_own_writes_leave() -> None:
+    """Own deletes do not use the limit up, and own keys take their places in the order."""
+    store, _ = opened()
+    txn = reader(store)
+    for key in (b"a", b"b", b"d", b"e"):
+        txn.put(key, BYTES, b"v")
+    store.commit(txn.writes)
+    txn = reader(store)
+    txn.delete(b"a")
+    txn.put(b"c", BYTES, b"v")
+    txn.delete(b"e")
+    assert txn.scan(b"", None, False, 2).keys == [b"b", b"c"]
+    assert txn.scan(b"", None, True, 2).keys == [b"d", b"c"]
+    txn.clear(False)
+    txn.put(b"z", BYTES, b"v")
+    assert txn.scan(b"", None, False, 1).keys == [b"z"]
+
+
 def test_deleting_what_is_not_there_writes_nothing() -> None:
     store, _ = opened()
     txn = reader(store)

@@ -130,6 +130,26 @@ def test_a_group_of_many_bytes_is_several_records_and_no_commit_is_cut() -> None
     assert lsns(disk.crash()) == list(range(1, 14))
 
 
+@pytest.mark.parametrize("performed", [False, True])
+def test_a_group_that_was_put_back_comes_before_what_gathered_meanwhile(performed: bool) -> None:
+    """Somebody was interrupted, perhaps after the write; meanwhile the next segment was begun."""
+    memory = MemoryDisk()
+    disk, trace = traced(memory)
+    store = reopen(disk)
+    commit(store, put(b"a", value(BIG)))
+    group = store.take(True)
+    assert group is not None
+    commit(store, put(b"b", value(BIG, 1)))  # in the next segment
+    if performed:
+        group.perform()
+    store.put_back(group)
+    trace.clear()
+    flush(store)
+    assert contents(reopen(memory.crash())) == {b"a": value(BIG), b"b": value(BIG, 1)}
+    logs_touched = [name for kind, name in trace if kind in ("write", "sync")]
+    assert logs_touched == sorted(logs_touched)
+
+
 # --- marks --------------------------------------------------------------------------------------
 
 

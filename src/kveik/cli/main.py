@@ -6,6 +6,7 @@ argparse, because the server must start where nothing but the standard library i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from kveik.cli import demo, serve
@@ -32,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return int(options.run(options))
+    except BrokenPipeError:  # whoever read what is printed has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KveikError, OSError) as error:
         print(f"kveik: {error}", file=sys.stderr)
         return 1
