@@ -51,7 +51,11 @@ def commit_size(writes: Writes) -> i64:
         cell = cells[at]
         key_size: i64 = len(keys[at])
         data_size: i64 = len(cell.data)
-        size += 1 + varint_size(key_size) + key_size + varint_size(data_size) + data_size
+        size += 3 + key_size + data_size
+        if key_size > 127:
+            size += varint_size(key_size) - 1
+        if data_size > 127:
+            size += varint_size(data_size) - 1
         if cell.expires != 0:
             if not 0 < cell.expires <= MAX_EXPIRES:
                 raise LimitError(f"an expiry is 1 to {MAX_EXPIRES}, not {cell.expires}")
