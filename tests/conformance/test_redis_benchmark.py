@@ -6,6 +6,8 @@ import pytest
 from tests.support.server import Server
 from tests.support.tools import run, tool
 
+pytestmark = pytest.mark.slow
+
 
 def benchmark(server: Server, *options: str) -> str:
     command = [tool("redis-benchmark"), "-p", str(server.port), "-n", "2000", *options]

@@ -705,6 +705,7 @@ def test_interval_and_none_write_later_and_only_interval_syncs() -> None:
     assert len(contents(reopen(disks["none"].kill()))) == 20
 
 
+@pytest.mark.slow
 def test_interval_syncs_also_while_a_writer_keeps_the_disk_busy() -> None:
     """One write follows on the other; the sync must find its turn among them."""
     syncs: list[float] = []

@@ -150,6 +150,19 @@ def test_a_group_that_was_put_back_comes_before_what_gathered_meanwhile(performe
     assert logs_touched == sorted(logs_touched)
 
 
+def test_a_group_that_was_put_back_after_it_had_ended_a_segment_can_be_performed_again() -> None:
+    memory = MemoryDisk()
+    store = reopen(memory)
+    for number in range(3):
+        commit(store, put(b"%d" % number, value(BIG, number)))
+    group = store.take(True)
+    assert group is not None
+    group.perform()
+    store.put_back(group)
+    save(store, put(b"last", b"one"))
+    assert set(contents(reopen(memory.crash()))) == {b"0", b"1", b"2", b"last"}
+
+
 # --- marks --------------------------------------------------------------------------------------
 
 
@@ -598,9 +611,13 @@ def test_a_failure_while_closing_is_raised_and_the_directory_let_go() -> None:
 
 
 def test_a_closed_store_takes_no_commit_and_closes_again() -> None:
-    store = reopen(MemoryDisk())
+    disk = MemoryDisk()
+    store = reopen(disk)
+    save(store, put(b"a", b"1"))
     store.close()
+    after_one = stored(disk)
     store.close()
+    assert stored(disk) == after_one
     with pytest.raises(ClosedError):
         commit(store, put(b"a", b"1"))
 

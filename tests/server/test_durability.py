@@ -12,6 +12,8 @@ from tests.support.steer import SteeredServer
 from tests.support.tools import until
 from tests.support.wire import Resp, frame
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["always", "interval", "none"]
 
 

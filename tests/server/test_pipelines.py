@@ -12,6 +12,8 @@ from tests.support.server import WITHOUT_UVLOOP, Server, StartServer
 from tests.support.tools import until
 from tests.support.wire import Connection, Resp, frame, send_byte_by_byte
 
+pytestmark = pytest.mark.slow
+
 MANY = 100_000
 MIB = 1 << 20
 

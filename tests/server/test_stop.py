@@ -88,6 +88,7 @@ def test_what_was_begun_before_the_signal_is_answered(server: Server) -> None:
     assert server.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_client_that_never_reads_cannot_hold_up_a_stop(server: Server) -> None:
     with server.resp() as connection, server.resp() as other:
         assert other.call("SET", "large", b"x" * 1_000_000) == "OK"
