@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.support.stores import MEMORY, at_once, contents, reopen, traced
-from tests.support.tools import environment, until
+from tests.support.tools import environment, run, until
 
 import kveik
 from kveik.disk.api import Disk
@@ -43,7 +43,9 @@ Key = object
 Value = object
 
 
-def on_disk(disk: Disk, durability: str = "always", clock: Callable[[], float] = time.time):
+def on_disk(
+    disk: Disk, durability: str = "always", clock: Callable[[], float] = time.time
+) -> Database:
     return Database(open_store(disk, memory=MEMORY, clock=clock, spawn=at_once), durability)
 
 
@@ -976,6 +978,52 @@ def test_a_write_that_ctrl_c_interrupts_loses_no_later_one(operation: str) -> No
         pass  # refusing is honest, too
     left = contents(reopen(memory.crash()))
     assert {key: left.get(key) for key in acknowledged} == acknowledged
+
+
+INTERRUPTED_CLOSE = """
+import _thread, threading, time
+from kveik.disk.faulty import FaultyDisk
+from kveik.disk.memory import MemoryDisk
+from kveik.engine.database import Database
+from kveik.engine.store import open_store
+from kveik.errors import ClosedError
+
+waiting, go = threading.Event(), threading.Event()
+disk = FaultyDisk(MemoryDisk())
+db = Database(open_store(disk, memory=8 << 20), "always")
+
+def hold(number, kind, name):
+    if kind == "sync":
+        waiting.set()
+        go.wait(20)
+
+def write(key):
+    try:
+        db.put(key, 1)
+    except ClosedError:
+        pass
+    print("ended ", end="", flush=True)
+
+disk.plan = hold
+writers = [threading.Thread(target=write, args=(key,), daemon=True) for key in "ab"]
+writers[0].start()
+waiting.wait(20)
+writers[1].start()
+time.sleep(0.1)
+threading.Timer(0.2, _thread.interrupt_main).start()
+threading.Timer(0.4, go.set).start()
+try:
+    db.close()
+except KeyboardInterrupt:
+    print("interrupted ", end="", flush=True)
+for writer in writers:
+    writer.join(3)
+"""
+
+
+def test_a_close_that_ctrl_c_interrupts_leaves_no_writer_waiting_for_ever() -> None:
+    printed = run(sys.executable, "-c", INTERRUPTED_CLOSE)
+    assert sorted(printed.split()) == ["ended", "ended", "interrupted"]
 
 
 LATE_WRITER = """

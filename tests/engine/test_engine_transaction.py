@@ -38,7 +38,7 @@ class Time:
         self.milliseconds = NOW
 
     def __call__(self) -> float:
-        return self.milliseconds / 1000
+        return (self.milliseconds + 0.5) / 1000  # its product with 1000 is rounded down
 
 
 def opened() -> tuple[Store, Time]:
@@ -77,7 +77,9 @@ def do(txn: Transaction, model: Model, step: tuple[str, bytes, int], data: bytes
                 del model[number, other]
 
 
-def check_reads(txn: Transaction, model: Model, wanted: tuple[bytes, bytes | None, bool, int]):
+def check_reads(
+    txn: Transaction, model: Model, wanted: tuple[bytes, bytes | None, bool, int]
+) -> None:
     start, stop, reverse, limit = wanted
     expected = model_range(model, txn.database, txn.now(), start, stop)
     if reverse:

@@ -53,7 +53,7 @@ class StoreMachine(RuleBasedStateMachine):
         return open_store(
             self.disk,
             memory=MEMORY,
-            clock=lambda: self.now / 1000,
+            clock=lambda: (self.now + 0.5) / 1000,  # its product with 1000 is rounded down
             spawn=at_once if ahead else None,
             read_only=read_only,
         )

@@ -208,11 +208,16 @@ class Database:
 
     def close(self) -> None:
         """Sync what is left and release the directory. Idempotent."""
-        self._stop.set()
         with self._lock:
             self._closing = True
-            while self._syncing:
-                self._changed.wait()
+            try:
+                while self._syncing:
+                    self._changed.wait()
+            except BaseException:  # Ctrl-C: it is still open, and others wait to go on
+                self._closing = False
+                self._changed.notify_all()
+                raise
+            self._stop.set()
             if self._store.closed:
                 return
             try:
