@@ -6,46 +6,36 @@
 Invariants:
  (1) LSNs rise by one with each commit, over segments too. A record holds the commits that gathered
      between two takes: they become durable together, or were never acknowledged.
- (2) A segment is synced before a byte is written to the next one, at every durability.
+ (2) A segment is synced before a byte is written to the next one. Where nobody asks for syncs
+     (`lazy`) it is synced before a later group is, or before it is made a table.
  (3) A group starts with a mark if more has been synced than the last mark says, so that recovery
      can tell a torn tail (never acknowledged) from damage (acknowledged, and vouched for).
- (4) A file has its segment's name only once its room and its head are on the disk.
 Called by the store on the thread of truth, but for `Group.perform`.
 """
 
 from __future__ import annotations
 
 import errno
-import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, Protocol
 
-from kveik.disk.api import Disk, File
+from kveik.disk.api import Disk
+from kveik.engine.segment import Segment, SegmentJob, sync_segment
 from kveik.errors import DiskFullError, LimitError, StorageError
 from kveik.format.record import HEADER, MARK_SIZE, RecordWriter, commit_size, encode_mark
-from kveik.format.segment import HEAD_SIZE, SegmentHead, encode_head, segment_name
+from kveik.format.segment import HEAD_SIZE
 from kveik.limits import MAX_COMMIT
 from kveik.model import Writes
 from kveik.native import i64
 
-NEW_SUFFIX: Final = ".new"  # of a segment that is not yet part of the log
-ZEROS: Final = bytes(1 << 20)
 RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
+AHEAD_SHARE: Final = 4  # the next segment is made once a quarter of this one is full
+MAX_SPARES: Final = 2  # ended segments kept to be used again
 OVERHEAD: Final = HEADER + 1 + 2 * MARK_SIZE  # a record's head, a mark before, one at the close
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Spawn = Callable[[Callable[[], "Segment"]], "Future[Segment]"]
-
-
-class Segment:
-    """An open segment file: number, salt (u32), size in bytes."""
-
-    def __init__(self, file: File, number: i64, salt: int, size: i64) -> None:
-        self.file = file
-        self.number = number
-        self.salt = salt
-        self.size = size
+Spawn = Callable[[Callable[[], Segment]], "Future[Segment]"]
 
 
 class Span:
@@ -63,62 +53,41 @@ class Span:
 
 
 class Group:
-    """What is written, and perhaps synced, at once. lsn: the last commit in it."""
+    """What is written, and perhaps synced, at once. lsn: the last commit in it.
 
-    def __init__(self, spans: list[Span], lsn: i64, sync: bool) -> None:
+    lazy: segments that end are not synced. loose: numbers of earlier segments that were not.
+    """
+
+    def __init__(
+        self, disk: Disk, spans: list[Span], lsn: i64, sync: bool, lazy: bool, loose: list[i64]
+    ) -> None:
+        self._disk = disk
         self.spans = spans
         self.lsn = lsn
         self.sync = sync
+        self.lazy = lazy
+        self.loose = loose
+
+    def ends_segment(self) -> bool:
+        """Whether a segment is wholly written with it."""
+        return any([span.seal for span in self.spans])
 
     def perform(self) -> None:
         """Write, and sync if asked to; OSError if the disk fails. Safe in any thread."""
+        for number in self.loose:
+            sync_segment(self._disk, number)
         for span in self.spans:
             if span.done:
                 continue
             if span.pieces:
                 span.segment.file.write(span.offset, span.pieces)
             if span.seal:
-                span.segment.file.sync()
+                if not self.lazy:
+                    span.segment.file.sync()
                 span.done = True
                 span.segment.file.close()
         if self.sync:
             self.spans[-1].segment.file.sync()
-
-
-def create_segment(disk: Disk, number: i64, size: i64, database_id: bytes) -> Segment:
-    """A new, empty segment that has its name; OSError leaves none."""
-    salt = secrets.randbits(32)
-    name = segment_name(number)
-    file = disk.create(name + NEW_SUFFIX)
-    try:
-        _fill(file, size)
-        file.write(0, [encode_head(SegmentHead(number, size, salt, database_id))])
-        file.sync()
-        disk.rename(name + NEW_SUFFIX, name)
-        disk.sync_names()
-    except OSError:
-        file.close()
-        _remove_quietly(disk, name)
-        raise
-    return Segment(file, number, salt, size)
-
-
-def _fill(file: File, size: i64) -> None:
-    """Reserve the room and write it once: a sync of bytes that were never written costs twice."""
-    file.allocate(size)
-    at: i64 = 0
-    while at < size:
-        part: i64 = min(size - at, len(ZEROS))
-        file.write(at, [ZEROS if part == len(ZEROS) else ZEROS[:part]])
-        at += part
-
-
-def _remove_quietly(disk: Disk, name: str) -> None:
-    for leftover in (name + NEW_SUFFIX, name):
-        try:
-            disk.remove(leftover)
-        except OSError:
-            pass  # what is left is removed when the directory is next opened
 
 
 class Past(Protocol):
@@ -152,14 +121,27 @@ class Log:
         self._spawn = spawn
         self._ahead: Future[Segment] | None = None
         self._last_number = segment.number
+        self._spares: list[str] = []  # files of segments that became tables
+        self._loose: list[i64] = []  # ended segments that were not synced
+        self.lazy = False  # nobody asks for syncs: a segment that ends is not synced either
+        self.ended: i64 = segment.number - 1  # the last segment that is wholly written
         self._spans: list[Span] = []
         self._pieces: list[bytes] = []  # whole records of the span in the making
         self._record = RecordWriter()
         self._start = offset  # of the pieces
         self._marked: i64 = past.marked
+        self._sealed: i64 = 0  # the last commit of the segment before, if it ends with a sync
         self.lsn: i64 = past.lsn  # the last commit
         self.synced: i64 = past.lsn
         self.pending: i64 = 0  # bytes appended and not yet taken
+
+    def number(self) -> i64:
+        """Of the segment that is being written."""
+        return self._segment.number
+
+    def filled(self) -> float:
+        """How full that segment is, from 0 to 1."""
+        return float(self._offset) / float(self._segment.size)
 
     def append(self, writes: Writes) -> i64:
         """Encode one commit and return its LSN. LimitError, DiskFullError: nothing happened."""
@@ -182,9 +164,10 @@ class Log:
     def _begin_record(self) -> None:
         if not self._pieces:
             self._start = self._offset
-            if self.synced > self._marked:
-                self._marked = self.synced
-                self._pieces.append(encode_mark(self.synced, self._segment.salt))
+            vouched = max(self.synced, self._sealed)
+            if vouched > self._marked:
+                self._marked = vouched
+                self._pieces.append(encode_mark(vouched, self._segment.salt))
                 self._offset += MARK_SIZE
         self._record.begin(self.lsn + 1)
         self._offset += self._record.size
@@ -207,7 +190,8 @@ class Log:
         spans = self._spans
         self._spans = []
         self.pending = 0
-        return Group(spans, self.lsn, sync)
+        loose = self._loose[:] if sync else []
+        return Group(self._disk, spans, self.lsn, sync, self.lazy and not sync, loose)
 
     def put_back(self, group: Group) -> None:
         """The group was not wholly performed (somebody was interrupted): take it again first."""
@@ -217,6 +201,27 @@ class Log:
         """The group has been performed."""
         if group.sync:
             self.synced = group.lsn
+            self._loose = [number for number in self._loose if number not in group.loose]
+        for span in group.spans:
+            if span.seal:
+                self.ended = span.segment.number
+                if group.lazy:
+                    self._loose.append(self.ended)
+
+    def forget(self, number: i64) -> None:
+        """The segments up to a number are no longer needed."""
+        self._loose = [loose for loose in self._loose if loose > number]
+
+    def reuse(self, name: str) -> bool:
+        """Whether a segment that is no longer needed is kept, to be used again."""
+        if len(self._spares) >= MAX_SPARES:
+            return False
+        self._spares.append(name)
+        return True
+
+    def rotate(self) -> None:
+        """End the segment, however little is in it. DiskFullError, StorageError: it goes on."""
+        self._rotate(0)
 
     def _rotate(self, room: i64) -> None:
         """End the segment and go on in one that has room for so many bytes."""
@@ -227,6 +232,8 @@ class Log:
                 raise DiskFullError(f"no room for another log segment: {error.strerror}") from None
             raise StorageError(f"another log segment could not be made: {error}") from error
         self._end_record()
+        if not self.lazy:  # nothing is written to the next one before this one is synced
+            self._sealed = self.lsn
         self._spans.append(Span(self._segment, self._start, self._pieces, True))
         self._pieces = []
         self._segment = fresh
@@ -243,19 +250,23 @@ class Log:
         return self._create(max(room, self._segment_size))
 
     def _create(self, size: i64) -> Segment:
+        return self._job(size).run()
+
+    def _job(self, size: i64) -> SegmentJob:
         self._last_number += 1
-        return create_segment(self._disk, self._last_number, size, self._database_id)
+        spare = self._spares.pop() if self._spares and size == self._segment_size else ""
+        return SegmentJob(
+            self._disk, self._last_number, size, self._database_id, spare, not self.lazy
+        )
 
     def _allocate_ahead(self) -> None:
         if (
             self._ahead is None
             and self._spawn is not None
-            and self._offset * 2 > self._segment.size
+            and self._offset * AHEAD_SHARE > self._segment.size
         ):
-            self._last_number += 1
-            job = AheadJob(self._disk, self._last_number, self._segment_size, self._database_id)
             try:
-                self._ahead = self._spawn(job.run)
+                self._ahead = self._spawn(self._job(self._segment_size).run)
             except RuntimeError:
                 self._spawn = None  # the interpreter is ending: allocate when needed
 
@@ -276,16 +287,3 @@ class Log:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.exception() is None:
             ahead.result().file.close()
-
-
-class AheadJob:
-    """Allocates one segment, beside the thread of truth."""
-
-    def __init__(self, disk: Disk, number: i64, size: i64, database_id: bytes) -> None:
-        self._disk = disk
-        self._number = number
-        self._size = size
-        self._database_id = database_id
-
-    def run(self) -> Segment:
-        return create_segment(self._disk, self._number, self._size, self._database_id)

@@ -1,52 +1,34 @@
-"""The newest version of every key written since the last table: a dict, and its keys in order.
+"""The newest version of every key that was written in a part of the log: a dict, keys in order.
 
-Invariants: a cell is never changed once it is in; a tombstone stays, so that its LSN is known;
-`_clears` holds the range tombstones, oldest first; an LSN is known for as long as somebody may wait
-for it to be safe. Called by the store and the transaction, on the thread of truth.
+Invariants: a cell is never changed once it is in; a tombstone stays, as it hides what older sources
+hold; what a range tombstone hides is not in the dict; an LSN is known for as long as somebody may
+wait for it to be safe. A memtable that is not the newest is frozen: nothing but `settle` changes it.
+Called by the store and its readers, on the thread of truth.
 """
 
 from __future__ import annotations
 
+from kveik.engine.clears import Clears
 from kveik.engine.index import KeyIndex
 from kveik.limits import DATABASES
 from kveik.model import BYTES, CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
-PAGE = 256  # keys looked at at a time by a scan
-MAX_CLEARS = 64  # range tombstones kept before those that nobody waits for are dropped
-
-
-class Clear:
-    """A range tombstone: keys from start (included) to stop (excluded) were deleted at lsn."""
-
-    __slots__ = ("lsn", "start", "stop")
-
-    def __init__(self, start: bytes, stop: bytes, lsn: i64) -> None:
-        self.start = start
-        self.stop = stop
-        self.lsn = lsn
-
-
-class Rows:
-    """What a scan found, in order: keys with their cells, and the newest commit it looked at."""
-
-    __slots__ = ("cells", "keys", "seen")
-
-    def __init__(self) -> None:
-        self.keys: list[bytes] = []
-        self.cells: list[Cell] = []
-        self.seen: i64 = 0
-
 
 class Memtable:
-    def __init__(self) -> None:
+    def __init__(self, segment: i64) -> None:
+        """segment: the number of the first log segment that it stands for."""
+        self.segment: i64 = segment
+        self.last_segment: i64 = segment
+        self.lsn: i64 = 0  # the last commit in it
+        self.holders: i64 = 0  # snapshots that read it
         # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes
         # alone: one object less to fetch from memory for each read of it.
         self._values: dict[bytes, object] = {}
         self._shed_keys: list[bytes] = []  # plain values that are not safe yet, in commit order
         self._shed_cells: list[Cell] = []
         self._index = KeyIndex()
-        self._clears: list[Clear] = []
+        self.clears = Clears()
         self._live: list[int] = [0] * DATABASES
         self._tombstones: i64 = 0
 
@@ -77,16 +59,9 @@ class Memtable:
         del keys[:at]
         del cells[:at]
 
-    def cleared_at(self, key: bytes) -> i64:
-        """The LSN of the newest range tombstone over a key that has no cell; 0 for none."""
-        lsn: i64 = 0
-        for clear in self._clears:
-            if clear.start <= key < clear.stop:
-                lsn = clear.lsn
-        return lsn
-
-    def has_clears(self) -> bool:
-        return len(self._clears) > 0
+    def empty(self) -> bool:
+        """Whether nothing has been written."""
+        return not self._values and self.clears.empty()
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
@@ -94,13 +69,14 @@ class Memtable:
 
     def apply(self, writes: Writes, lsn: i64, safe: i64) -> None:
         """Put the cells of one commit in; safe: the LSN up to which nobody waits for a sync."""
+        self.lsn = lsn
         keys = writes.keys
         cells = writes.cells
         at: i64 = 0
         while at < writes.count:
             cell = cells[at]
             if cell.kind == CLEARED:
-                self._clear(keys[at], cell.data, lsn, safe)
+                self._clear(keys[at], cell.data, lsn)
             elif cell.kind != BYTES or cell.expires != 0:
                 cell.lsn = lsn
                 self._put(keys[at], cell, cell.kind == DELETED)
@@ -132,48 +108,37 @@ class Memtable:
         else:
             self._live[key[0]] += was_deleted - deleted
 
-    def _clear(self, start: bytes, stop: bytes, lsn: i64, safe: i64) -> None:
+    def _clear(self, start: bytes, stop: bytes, lsn: i64) -> None:
         for key in self._index.remove(start, stop):
             if _is_tombstone(self._values.pop(key)):
                 self._tombstones -= 1
             else:
                 self._live[key[0]] -= 1
-        covered = [c for c in self._clears if not (start <= c.start and c.stop <= stop)]
-        if len(covered) >= MAX_CLEARS:
-            covered = [clear for clear in covered if clear.lsn > safe]
-        covered.append(Clear(start, stop, lsn))
-        self._clears = covered
+        self.clears.add(start, stop, lsn)
 
-    def scan(self, start: bytes, stop: bytes, reverse: bool, limit: i64, now: i64) -> Rows:
-        """The live entries from start (included) to stop (excluded); limit < 0 means all."""
-        rows = Rows()
-        for clear in self._clears:
-            if clear.start < stop and start < clear.stop:
-                rows.seen = max(rows.seen, clear.lsn)
-        while start < stop and (limit < 0 or len(rows.keys) < limit):
-            want: i64 = PAGE if limit < 0 else min(limit - len(rows.keys), PAGE)
-            if reverse:
-                page = self._index.page_back(start, stop, want)
-            else:
-                page = self._index.page(start, stop, want)
-            if not page:
-                break
-            self._collect(page, rows, now)
-            if reverse:
-                stop = page[-1]
-            else:
-                start = page[-1] + b"\x00"
-        return rows
+    def page(self, start: bytes, stop: bytes, reverse: bool, count: i64) -> list[bytes]:
+        """Up to `count` keys from start (included) to stop (excluded), tombstones' too, in order.
 
-    def _collect(self, page: list[bytes], rows: Rows, now: i64) -> None:
-        for key in page:
-            cell = self.get(key)
-            assert cell is not None
-            if cell.lsn > rows.seen:
-                rows.seen = cell.lsn
-            if cell.kind != DELETED and (cell.expires == 0 or cell.expires > now):
-                rows.keys.append(key)
-                rows.cells.append(cell)
+        Never none while there are any.
+        """
+        if reverse:
+            return self._index.page_back(start, stop, count)
+        return self._index.page(start, stop, count)
+
+    def absorb(self, newer: Memtable) -> None:
+        """Take over what a newer memtable holds, which is then dropped."""
+        for clear in newer.clears.items:
+            self._clear(clear.start, clear.stop, clear.lsn)
+        for key, value in newer._values.items():
+            self._put(key, value, _is_tombstone(value))
+        self._shed_keys += newer._shed_keys
+        self._shed_cells += newer._shed_cells
+        self.lsn = max(self.lsn, newer.lsn)
+        self.last_segment = newer.last_segment
+
+    def __len__(self) -> int:
+        """Keys, those of tombstones included."""
+        return len(self._values)
 
 
 def _is_tombstone(value: object) -> bool:

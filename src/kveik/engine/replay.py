@@ -1,8 +1,8 @@
-"""Recovery: read the log's segments into a memtable and find where it goes on.
+"""Recovery: read what is in no table from the log's segments, and find where the log goes on.
 
-A record that is not valid ends its segment. At the log's end that is a torn tail, cut off and
-overwritten with zeros; it is damage, and an error with file and offset, where a later mark vouches
-for what is missing or where later segments go on behind a gap. Called by the store when it opens.
+A record that is not valid ends its segment. That is a torn tail, cut off and overwritten with zeros
+with all that stands behind it; it is damage, and an error with file and offset, where a later mark
+vouches for what is missing. Called when a directory is opened.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kveik.disk.api import Disk
-from kveik.engine.log import NEW_SUFFIX, ZEROS, Segment, create_segment
 from kveik.engine.memtable import Memtable
+from kveik.engine.segment import NEW_SUFFIX, ZEROS, Segment, create_segment
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.record import (
     COMMITS,
@@ -38,33 +38,46 @@ Progress = Callable[[int, int], None]  # (segments read, segments in all)
 class Replay:
     """One recovery. After `run`: lsn is the last commit; `segment` is where the log goes on."""
 
-    def __init__(self, disk: Disk, database_id: bytes, memtable: Memtable) -> None:
+    def __init__(self, disk: Disk, database_id: bytes, first: i64, lsn: i64, enough: i64) -> None:
+        """first: the first segment that is needed; lsn: the last commit that is in tables.
+
+        A memtable that stands for `enough` bytes of the log is frozen at its segment's end.
+        """
         self._disk = disk
         self._database_id = database_id
-        self._memtable = memtable
-        self.lsn: i64 = 0
-        self.marked: i64 = 0  # the last commit that a mark vouches for
+        self._first = first
+        self._enough = enough
+        self.memtables = [Memtable(first)]  # newest first
+        self._bytes: i64 = 0  # of the log, in the newest memtable
+        self.lsn = lsn
+        self.marked = lsn  # the last commit that is vouched for
         self._name = ""  # of the last segment that holds a record
         self._end: i64 = 0  # behind its last valid record
         self._garbage: i64 = 0  # bytes behind that which are not zero
         self._head: SegmentHead | None = None
-        self._last_number: i64 = 0
 
     def run(self, progress: Progress | None) -> None:
-        numbers = sorted(n for n in map(segment_number, self._disk.names()) if n)
+        numbers = sorted([segment_number(name) for name in self._disk.names()])
+        numbers = [number for number in numbers if number >= self._first]
+        if numbers[:1] != [self._first] and (numbers or self.lsn > 0):
+            raise CorruptionError(segment_name(self._first), 0, "this part of the log is missing")
         for count, number in enumerate(numbers):
-            self._read_segment(segment_name(number), number)
-            self._last_number = number
+            whole = self._read_segment(segment_name(number), number)
             if progress is not None:
                 progress(count + 1, len(numbers))
+            if not whole:
+                self._refuse_vouched(numbers[count:])
+                break
 
-    def _read_segment(self, name: str, number: i64) -> None:
-        file = self._disk.open(name)
-        try:
-            data = file.read(0, file.size())
-        finally:
-            file.close()
+    def _read_segment(self, name: str, number: i64) -> bool:
+        """Replay a segment; False, and nothing replayed, if commits before it are missing."""
+        data = self._read(name)
         head = self._checked_head(name, number, data)
+        if self._is_behind_a_gap(data, head.salt):
+            return False
+        if self._bytes >= self._enough and record_end(data, HEAD_SIZE, head.salt) >= 0:
+            self.memtables.insert(0, Memtable(number))
+            self._bytes = 0
         end = self._read_records(name, data, head)
         missing = find_mark(data, end, head.salt, self.lsn + 1)
         if missing >= 0:
@@ -74,7 +87,40 @@ class Replay:
             self._name = name
             self._head = head
             self._end = end
+            self._bytes += end - HEAD_SIZE
+            self.memtables[0].last_segment = number
             self._garbage = len(data[end:].rstrip(b"\x00"))
+        return True
+
+    def _read(self, name: str) -> bytes:
+        file = self._disk.open(name)
+        try:
+            return file.read(0, file.size())
+        finally:
+            file.close()
+
+    def _is_behind_a_gap(self, data: bytes, salt: int) -> bool:
+        """Whether the first commit, or what a mark before it vouches for, is not the next one."""
+        at: i64 = HEAD_SIZE
+        end = record_end(data, at, salt)
+        while end >= 0 and record_type(data, at) == MARK:
+            if record_lsn(data, at) > self.lsn:
+                return True
+            at = end
+            end = record_end(data, at, salt)
+        return end >= 0 and record_type(data, at) == COMMITS and record_lsn(data, at) > self.lsn + 1
+
+    def _refuse_vouched(self, numbers: list[i64]) -> None:
+        """Behind a gap nothing counts; but if a mark says that it was synced, it is damage."""
+        for number in numbers:
+            name = segment_name(number)
+            data = self._read(name)
+            head = self._checked_head(name, number, data)
+            mark = find_mark(data, HEAD_SIZE, head.salt, self.lsn + 1)
+            if mark >= 0:
+                missing = f"commit {self.lsn + 1} is missing, and a mark at offset {mark}"
+                what = f"{missing} says that it was synced: part of the log is lost or damaged"
+                raise CorruptionError(name, mark, what)
 
     def _checked_head(self, name: str, number: i64, data: bytes) -> SegmentHead:
         try:
@@ -123,13 +169,13 @@ class Replay:
             raise CorruptionError(name, at, f"commit {lsn}: {error}") from None
         for writes in commits:
             self.lsn += 1
-            self._memtable.apply(writes, self.lsn, self.lsn)
+            self.memtables[0].apply(writes, self.lsn, self.lsn)
 
     def segment(self, segment_size: i64) -> Segment:
         """The segment where the log goes on, cleaned and synced; made if there is none."""
         self._remove_leftovers()
         if self._head is None:
-            return create_segment(self._disk, 1, segment_size, self._database_id)
+            return create_segment(self._disk, self._first, segment_size, self._database_id)
         head = self._head
         file = self._disk.open(self._name, writable=True)
         at = self._end
@@ -147,13 +193,18 @@ class Replay:
         return self._end if self._head is not None else HEAD_SIZE
 
     def _remove_leftovers(self) -> None:
-        """Segments behind the tail hold nothing that was acknowledged; half-made ones nothing."""
+        """Segments behind the tail hold nothing that was acknowledged; half-made ones nothing.
+
+        Those before the first one are tables by now.
+        """
         tail: i64 = self._head.number if self._head is not None else 0
-        stale = [
-            name
-            for name in self._disk.names()
-            if name.endswith(".log" + NEW_SUFFIX) or segment_number(name) > tail
-        ]
+        stale = [name for name in self._disk.names() if self._is_stale(name, tail)]
         for name in stale:
             self._disk.remove(name)
         self._disk.sync_names()  # names, too, may so far be known to this kernel only
+
+    def _is_stale(self, name: str, tail: i64) -> bool:
+        number: i64 = segment_number(name)
+        if number > 0:
+            return number < self._first or number > tail
+        return name.endswith(".log" + NEW_SUFFIX)

@@ -1,79 +1,93 @@
-"""The thread of truth's view of one open directory: the log, the memtable, and what is safe.
+"""The thread of truth's view of one open directory: the log, the memtables, the tables.
 
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
-there are no more commits. No locks: one thread calls (the server's loop, or whoever holds the
-embedded database's lock). `open_store` makes one; `Transaction` reads it.
+there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
+is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
+lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
 """
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable
 
 from kveik.disk.api import Disk
-from kveik.engine.log import Group, Log, Spawn
+from kveik.engine.cache import Cache
+from kveik.engine.log import Group, Log
+from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
-from kveik.engine.replay import Progress, Replay
-from kveik.errors import (
-    ClosedError,
-    CorruptionError,
-    FailStopError,
-    NewerFormatError,
-    NotKveikError,
-    ReadOnlyError,
-)
-from kveik.format import identity
-from kveik.limits import MAX_SEGMENT, MIN_SEGMENT, SEGMENTS_PER_MEMORY
+from kveik.engine.shape import Shape
+from kveik.engine.snapshot import Snapshot
+from kveik.engine.version import Version
+from kveik.engine.view import View, Viewpoint
+from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
-
-NEW_IDENTITY = identity.NAME + ".new"  # not yet whole
-HARMLESS = (NEW_IDENTITY, "lost+found")  # may be in a directory that becomes a database
 
 Clock = Callable[[], float]  # Unix seconds
 
 
-class Store:
+class Store(Viewpoint):
     def __init__(
-        self, disk: Disk, memtable: Memtable, log: Log | None, lsn: i64, clock: Clock
+        self,
+        disk: Disk,
+        view: View,
+        log: Log | None,
+        manifest: Manifest | None,
+        lsn: i64,
+        shape: Shape,
+        clock: Clock,
     ) -> None:
-        """log is None for a store that is only read; lsn is the last commit."""
+        """log and manifest are None for a store that is only read; lsn is the last commit."""
+        super().__init__(view)
         self.disk = disk
-        self.memtable = memtable
-        self._log = log
+        self.cache = Cache(shape.cache)
+        self.shape = shape
+        self.log = log
+        self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
         self.failure = ""  # why there are no more writes; empty while all is well
+        self.full = ""  # why there is no room for another table; empty while there is
         self.closed = False
         self.gated = True  # readers ask what is safe; an owner that never waits says no
+        self.pace = 0.0  # seconds that a writer owes for each byte, as upkeep is behind
+        self.owed = 0.0  # seconds that writers owe
+        self.stirred = True  # there may be work for the upkeep
+        self.released: list[Snapshot] = []  # let go of, perhaps by another thread
 
     def now(self) -> i64:
-        """Unix milliseconds."""
         return int(self._clock() * 1000)
 
     def lsn(self) -> i64:
-        """The last commit."""
-        log = self._log
+        log = self.log
         return self._lsn if log is None else log.lsn
 
     def synced(self) -> i64:
         """The last commit that is on the disk."""
-        log = self._log
+        log = self.log
         return self._lsn if log is None else log.synced
 
     def pending(self) -> i64:
         """Bytes that were committed and not yet handed to the system."""
-        log = self._log
+        log = self.log
         return 0 if log is None else log.pending
+
+    # --- writes ---------------------------------------------------------------------------------
 
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
 
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
-        lsn = self._writable().append(writes)
-        self.memtable.apply(writes, lsn, self.synced() if self.gated else lsn)
+        log = self._writable()
+        before = log.pending
+        lsn = log.append(writes)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.apply(writes, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * (log.pending - before)
         return lsn
 
     def _writable(self) -> Log:
@@ -81,32 +95,114 @@ class Store:
             raise ClosedError("the database has been closed")
         if self.failure:
             raise FailStopError(self.failure)
-        if self._log is None:
+        log = self.log
+        if log is None:
             raise ReadOnlyError("the database was opened read-only")
-        return self._log
+        if self.full and len(self.view.memtables) > MAX_FROZEN:
+            raise DiskFullError(self.full)
+        return log
+
+    def _freeze(self) -> None:
+        """A new memtable for the log's current segment."""
+        log = self.log
+        assert log is not None
+        number = log.number()
+        older = self.view.memtables
+        if self.active.empty():
+            older = older[1:]
+        self.look([Memtable(number), *older], self.view.version)
+
+    def look(self, memtables: list[Memtable], version: Version) -> None:
+        """Readers see these from now on."""
+        old = self.view
+        self.view = View(memtables, version)
+        self.active = memtables[0]
+        old.release()
+
+    def rotate(self) -> None:
+        """End the log's segment, so that what has been written can become a table."""
+        log = self._writable()
+        if not self.active.empty() or self.layered():
+            log.rotate()
+            self._freeze()
+
+    def layered(self) -> bool:
+        """Whether a snapshot has frozen a part of the current segment."""
+        memtables = self.view.memtables
+        return len(memtables) > 1 and memtables[1].last_segment == self.active.last_segment
+
+    # --- durability -----------------------------------------------------------------------------
 
     def take(self, sync: bool) -> Group | None:
         """What waits to be written; the caller performs it and then calls settle or fail."""
-        log = self._log
+        log = self.log
         return None if log is None or self.failure else log.take(sync)
 
     def put_back(self, group: Group) -> None:
         """The group was not, or not wholly, performed; the next one starts with it."""
-        if self._log is not None:
-            self._log.put_back(group)
+        if self.log is not None:
+            self.log.put_back(group)
 
     def settle(self, group: Group) -> None:
         """The group has been performed."""
-        log = self._log
+        log = self.log
         assert log is not None
         log.settle(group)
-        self.memtable.settle(group.lsn)
+        for memtable in self.view.memtables:
+            memtable.settle(group.lsn)
+        if group.ends_segment():
+            self.stirred = True
 
     def fail(self, error: Exception) -> None:
         """A write or sync has failed: what the disk holds is unknown; write nothing more."""
-        told = error.strerror if isinstance(error, OSError) else None
-        reason = told or str(error) or type(error).__name__
+        reason = _reason(error)
         self.failure = f"the log could not be written ({reason}); no writes until it is reopened"
+
+    def stop(self, error: Exception) -> None:
+        """Upkeep has failed: write nothing more, so that nothing gets worse."""
+        if not self.failure:
+            reason = _reason(error)
+            self.failure = f"the tables could not be kept up ({reason}); no writes until reopened"
+
+    def filled(self) -> float:
+        """How full the log's segment is, from 0 to 1."""
+        log = self.log
+        return 0.0 if log is None else log.filled()
+
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """What readers see now, unchanged by later writes, until it is let go of."""
+        self.fold()
+        if not self.active.empty() and self.log is not None:
+            if self._layers() >= MAX_LAYERS:
+                self.rotate()
+            else:
+                older = self.view.memtables
+                self.look([Memtable(self.active.last_segment), *older], self.view.version)
+        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        view = View(frozen or [Memtable(0)], self.view.version)
+        return Snapshot(view, self.lsn(), self.now(), self.released)
+
+    def _layers(self) -> i64:
+        count: i64 = 0
+        for memtable in self.view.memtables:
+            if memtable.last_segment == self.active.last_segment:
+                count += 1
+        return count
+
+    def fold(self) -> None:
+        """Take note of snapshots that were let go of; make one memtable of what they divided."""
+        while self.released:
+            self.released.pop().free()
+        while self.layered():
+            memtables = self.view.memtables
+            if memtables[1].holders > 0 or len(self.active) > MAX_FOLD:
+                return
+            memtables[1].absorb(memtables[0])
+            self.look(memtables[1:], self.view.version)
+
+    # --- the end --------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Sync what is left, close the files, release the lock. Idempotent; OSError if it fails."""
@@ -114,88 +210,17 @@ class Store:
             return
         self.closed = True
         try:
-            if self._log is not None:
+            if self.log is not None:
                 if self.failure:
-                    self._log.abandon()
+                    self.log.abandon()
                 else:
-                    self._log.close()
+                    self.log.close()
         finally:
+            if self.manifest is not None:
+                self.manifest.close()
             self.disk.close()
 
 
-def segment_size(memory: i64) -> i64:
-    """Bytes of a log segment for a memory budget in bytes."""
-    return min(max(memory // SEGMENTS_PER_MEMORY, MIN_SEGMENT), MAX_SEGMENT)
-
-
-def open_store(
-    disk: Disk,
-    *,
-    memory: i64,
-    create: bool = True,
-    read_only: bool = False,
-    clock: Clock = time.time,
-    spawn: Spawn | None = None,
-    progress: Progress | None = None,
-) -> Store:
-    """Lock the directory, make it a database if it is empty, and recover what it holds."""
-    try:
-        _refuse_strangers(disk, create and not read_only)
-        disk.lock(shared=read_only)
-        database_id = _identify(disk)
-        memtable = Memtable()
-        replay = Replay(disk, database_id, memtable)
-        replay.run(progress)
-        log: Log | None = None
-        if not read_only:
-            size = segment_size(memory)
-            segment = replay.segment(size)
-            log = Log(disk, database_id, size, segment, replay.offset(), replay, spawn)
-        return Store(disk, memtable, log, replay.lsn, clock)
-    except BaseException:
-        disk.close()
-        raise
-
-
-def _refuse_strangers(disk: Disk, create: bool) -> None:
-    """Before anything is touched, be sure that the directory is a database or may become one."""
-    names = disk.names()
-    strangers = [name for name in names + disk.others() if name not in HARMLESS]
-    if strangers and identity.NAME not in names:
-        raise NotKveikError(f"{disk.path} is no Kveik directory: it holds {strangers[0]!r}")
-    if not create and identity.NAME not in names:
-        raise NotKveikError(f"{disk.path} holds no database")
-
-
-def _identify(disk: Disk) -> bytes:
-    """The database's id, from the identity file; a new one if the directory is empty."""
-    names = disk.names()
-    if identity.NAME in names:
-        return _read_identity(disk)
-    if NEW_IDENTITY in names:
-        disk.remove(NEW_IDENTITY)
-    database_id = secrets.token_bytes(identity.ID_SIZE)
-    file = disk.create(NEW_IDENTITY)
-    file.write(0, [identity.encode_identity(database_id)])
-    file.sync()
-    file.close()
-    disk.rename(NEW_IDENTITY, identity.NAME)
-    disk.sync_names()
-    return database_id
-
-
-def _read_identity(disk: Disk) -> bytes:
-    file = disk.open(identity.NAME)
-    try:
-        data = file.read(0, file.size())
-    finally:
-        file.close()
-    try:
-        version, database_id = identity.decode_identity(data)
-    except ValueError as error:
-        raise CorruptionError(identity.NAME, 0, str(error)) from None
-    if version > identity.VERSION:
-        raise NewerFormatError(
-            f"{disk.path} has format {version}; this Kveik knows up to {identity.VERSION}: upgrade"
-        )
-    return database_id
+def _reason(error: Exception) -> str:
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error) or type(error).__name__

@@ -2,15 +2,18 @@
 
 Invariants: nothing changes before the host commits `writes`; `seen` is the newest commit that any
 answer given here shows, so the gate knows what must be safe before a reply may leave. Reads are
-synchronous. A transaction is used again (`begin`) and belongs to one thread.
+synchronous: where a block is not in memory they raise Fault, and whoever runs the command loads it,
+hands it over with `hold` and runs the command again from the start (`again`). A transaction is used
+again (`begin`) and belongs to one thread.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from kveik.engine.memtable import Memtable, Rows
-from kveik.engine.store import Store
+from kveik.engine.cache import Cached
+from kveik.engine.scan import OwnSource, Rows, Scan
+from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
 from kveik.limits import DATABASES, MAX_KEY, MAX_VALUE
 from kveik.model import CLEARED, DELETED, Cell, Writes
@@ -20,9 +23,8 @@ PREFIXES: Final = [bytes((number,)) for number in range(DATABASES + 1)]
 
 
 class Transaction:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._memtable: Memtable = store.memtable
+    def __init__(self, point: Viewpoint) -> None:
+        self._point = point
         self._prefix = PREFIXES[0]
         self._now: i64 = 0
         self._overlay: dict[bytes, Cell] = {}
@@ -31,9 +33,16 @@ class Transaction:
         self.seen: i64 = 0
         self.writes = Writes()
         self._indexed: i64 = 0  # writes that the overlay knows
+        self._held: list[Cached] = []
 
     def begin(self, database: i64) -> None:
         """Forget everything and start on a numbered database."""
+        if self._held:
+            self.let_go(self.held())
+        self.again(database)
+
+    def again(self, database: i64) -> None:
+        """As begin, but what was loaded for this command stays in memory."""
         if database != self.database:
             self.database = database
             self._prefix = PREFIXES[database]
@@ -46,6 +55,27 @@ class Transaction:
                 self._clears = []
                 self._indexed = 0
 
+    def hold(self, loaded: list[Cached]) -> None:
+        """Keep blocks in memory until the command has been run; it may need more than fit."""
+        for item in loaded:
+            item.pins += 1
+        self._held += loaded
+
+    def held(self) -> list[Cached]:
+        """Hand over what is held, for a command that is put aside."""
+        held = self._held
+        self._held = []
+        return held
+
+    def adopt(self, held: list[Cached]) -> None:
+        """Take back what `held` gave."""
+        self._held = held
+
+    def let_go(self, held: list[Cached]) -> None:
+        """Nobody needs it any more."""
+        for item in held:
+            item.pins -= 1
+
     def dirty(self) -> bool:
         """Whether there is anything to commit."""
         return self.writes.count > 0
@@ -53,7 +83,7 @@ class Transaction:
     def now(self) -> i64:
         """Unix milliseconds; the same all through the transaction."""
         if self._now == 0:
-            self._now = self._store.now()
+            self._now = self._point.now()
         return self._now
 
     def get(self, key: bytes) -> Cell | None:
@@ -66,11 +96,8 @@ class Transaction:
                 return None if mine.kind == DELETED or self._expired(mine) else mine
             if self._cleared(stored):
                 return None
-        memtable = self._memtable
-        cell = memtable.get(stored)
+        cell = self._point.view.get(stored)
         if cell is None:
-            if memtable.has_clears():
-                self.seen = max(self.seen, memtable.cleared_at(stored))
             return None
         if cell.lsn > self.seen:
             self.seen = cell.lsn
@@ -81,7 +108,7 @@ class Transaction:
     def data(self, key: bytes) -> bytes | None:
         """The bytes of a key's value, None if there is none: `get` for who needs no more."""
         if self.writes.count == 0:
-            plain = self._memtable.plain(self._prefix + key)
+            plain = self._point.active.plain(self._prefix + key)
             if plain is not None:
                 return plain
         cell = self.get(key)
@@ -128,11 +155,6 @@ class Transaction:
         stop = PREFIXES[DATABASES] if all_databases else PREFIXES[self.database + 1]
         self.writes.clear(start, stop)
 
-    def count(self) -> int:
-        """How many keys this database holds, expired ones that nobody looked at included."""
-        self.seen = self._store.lsn()
-        return self._memtable.live(self.database)
-
     def scan(
         self, start: bytes, stop: bytes | None, reverse: bool = False, limit: i64 = -1
     ) -> Rows:
@@ -140,25 +162,22 @@ class Transaction:
 
         limit < 0 means all. The keys of the rows are the caller's, without the database's byte.
         """
-        low = self._prefix + start
-        high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
-        rows = self._memtable.scan(low, high, reverse, -1 if self.dirty() else limit, self.now())
+        rows = Rows()
+        self.scanner(start, stop, reverse).page(rows, limit)
         self.seen = max(self.seen, rows.seen)
-        if self.dirty():
-            self._index_writes()
-            rows = self._with_own_writes(rows, low, high, reverse, limit)
         rows.keys = [key[1:] for key in rows.keys]
         return rows
 
-    def _with_own_writes(
-        self, rows: Rows, low: bytes, high: bytes, reverse: bool, limit: i64
-    ) -> Rows:
-        base = zip(rows.keys, rows.cells, strict=True)
-        merged = {key: cell for key, cell in base if not self._cleared(key)}
-        merged.update((k, c) for k, c in self._overlay.items() if low <= k < high)
-        keys = [k for k, c in merged.items() if c.kind != DELETED and not self._expired(c)]
-        keys.sort(reverse=reverse)
-        own = Rows()
-        own.keys = keys if limit < 0 else keys[:limit]
-        own.cells = [merged[key] for key in own.keys]
-        return own
+    def scanner(self, start: bytes, stop: bytes | None, reverse: bool = False) -> Scan:
+        """As scan, for who reads page by page; the keys of its rows are stored keys."""
+        low = self._prefix + start
+        high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
+        return Scan(self._point.view, low, high, reverse, self.now(), self._own(low, high, reverse))
+
+    def _own(self, low: bytes, high: bytes, reverse: bool) -> OwnSource | None:
+        if not self.dirty():
+            return None
+        self._index_writes()
+        keys = sorted([key for key in self._overlay if low <= key < high], reverse=reverse)
+        values: list[object] = [self._overlay[key] for key in keys]
+        return OwnSource(keys, values, self._clears)

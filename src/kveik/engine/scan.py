@@ -1,0 +1,269 @@
+"""Entries in order, merged from everything a view holds, a page at a time.
+
+Every source gives chunks of its entries; up to the fence, the nearest end of a chunk behind which
+its source has more, newer sources overwrite older ones in a dict and the keys are sorted: both at
+C speed. Invariants: a Fault leaves the scan as it was, so `page` may be called again; sources are
+newest first. Called by the transaction, on the thread of truth.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kveik.engine.memtable import Memtable
+from kveik.engine.table import Table, TableCursor
+from kveik.engine.view import View
+from kveik.format.entry import decode_cell
+from kveik.model import DELETED, Cell
+from kveik.native import i64
+
+CHUNK: Final = 256  # entries that a source gives at a time, at most
+
+
+class Rows:
+    """What a scan found, in order: keys with their cells, and the newest commit it looked at."""
+
+    __slots__ = ("cells", "keys", "seen")
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.cells: list[Cell] = []
+        self.seen: i64 = 0
+
+
+class Source:
+    """A chunk of entries, of which those before `at` have been used. values: Cells, or stored."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.values: list[object] = []
+        self.at: i64 = 0
+        self.done = False  # there is no chunk behind this one
+        self.hiding = False  # it has range tombstones
+
+    def fill(self, count: i64) -> None:
+        """The next chunk, of up to `count` entries. Fault: nothing has changed."""
+        raise NotImplementedError
+
+    def hides(self, key: bytes) -> bool:
+        """Whether a range tombstone in it hides what older sources say of a key."""
+        return False
+
+
+class MemtableSource(Source):
+    def __init__(self, memtable: Memtable, low: bytes, high: bytes, reverse: bool) -> None:
+        super().__init__()
+        self._memtable = memtable
+        self._low = low
+        self._high = high
+        self._reverse = reverse
+        self.hiding = not memtable.clears.empty()
+
+    def fill(self, count: i64) -> None:
+        memtable = self._memtable
+        self.keys = memtable.page(self._low, self._high, self._reverse, count)
+        self.values = [memtable.get(key) for key in self.keys]
+        self.at = 0
+        self.done = len(self.keys) < count
+        if self.keys and self._reverse:
+            self._high = self.keys[-1]
+        elif self.keys:
+            self._low = self.keys[-1] + b"\x00"
+
+    def hides(self, key: bytes) -> bool:
+        return self._memtable.clears.at(key) > 0
+
+
+class OwnSource(Source):
+    """A transaction's own writes, given in order."""
+
+    def __init__(
+        self, keys: list[bytes], values: list[object], clears: list[tuple[bytes, bytes]]
+    ) -> None:
+        super().__init__()
+        self.keys = keys
+        self.values = values
+        self.done = True
+        self.hiding = len(clears) > 0
+        self._clears = clears
+
+    def hides(self, key: bytes) -> bool:
+        return any(start <= key < stop for start, stop in self._clears)
+
+
+class TableSource(Source):
+    """Tables that do not overlap, in the direction of the scan."""
+
+    def __init__(self, tables: list[Table], low: bytes, high: bytes, reverse: bool) -> None:
+        super().__init__()
+        self._tables = tables
+        self._next: i64 = 0
+        self._cursor: TableCursor | None = None
+        self._low = low
+        self._high = high
+        self._reverse = reverse
+        self.hiding = any([table.info.clears > 0 for table in tables])
+        self.done = not tables
+
+    def fill(self, count: i64) -> None:
+        while True:
+            cursor = self._cursor
+            if cursor is None:
+                table = self._tables[self._next]
+                cursor = TableCursor(table, self._low, self._high, self._reverse)
+                self._cursor = cursor
+            more = cursor.chunk(count)
+            if more:
+                self.keys = cursor.keys
+                self.values = list(cursor.values)
+                self.at = 0
+                return
+            self._cursor = None
+            self._next += 1
+            if self._next == len(self._tables):
+                self.keys = []
+                self.at = 0
+                self.done = True
+                return
+
+    def hides(self, key: bytes) -> bool:
+        for table in self._tables:
+            info = table.info
+            if info.clears > 0 and info.low <= key < info.high:
+                return table.hidden(key)
+        return False
+
+
+class Scan:
+    """The live entries from low (included) to high (excluded). now: Unix milliseconds."""
+
+    def __init__(
+        self, view: View, low: bytes, high: bytes, reverse: bool, now: i64, own: Source | None
+    ) -> None:
+        self._view = view
+        self._low = low
+        self._high = high
+        self._reverse = reverse
+        self._now = now
+        self._sources: list[Source] = [] if own is None else [own]
+        for memtable in view.memtables:
+            self._sources.append(MemtableSource(memtable, low, high, reverse))
+        for tables in view.version.runs(low, high):
+            if reverse:
+                tables.reverse()
+            self._sources.append(TableSource(tables, low, high, reverse))
+        self._hiders = [source for source in self._sources if source.hiding]
+
+    def page(self, rows: Rows, limit: i64) -> bool:
+        """Append entries to rows until it has `limit` (< 0: all); False once there are no more.
+
+        Fault: load what it asks for and call again, with the same rows.
+        """
+        for memtable in self._view.memtables:
+            rows.seen = max(rows.seen, memtable.clears.newest(self._low, self._high))
+        while limit < 0 or len(rows.keys) < limit:
+            if not self._step(rows, limit):
+                return False
+        return True
+
+    def _step(self, rows: Rows, limit: i64) -> bool:
+        want: i64 = CHUNK if limit < 0 else min(limit - len(rows.keys) + 1, CHUNK)
+        live: list[Source] = []
+        for source in self._sources:
+            while source.at == len(source.keys) and not source.done:
+                source.fill(want)
+            if source.at < len(source.keys):
+                live.append(source)
+        if not live:
+            return False
+        if len(live) == 1 and not self._hiders:
+            self._take_alone(live[0], rows, limit)
+        else:
+            self._merge(live, rows, limit)
+        return True
+
+    def _take_alone(self, source: Source, rows: Rows, limit: i64) -> None:
+        keys = source.keys
+        values = source.values
+        at = source.at
+        while at < len(keys) and (limit < 0 or len(rows.keys) < limit):
+            self._add(rows, keys[at], values[at])
+            at += 1
+        source.at = at
+
+    def _merge(self, live: list[Source], rows: Rows, limit: i64) -> None:
+        reverse = self._reverse
+        bounded = [source.keys[-1] for source in live if not source.done]
+        fence: bytes | None = None
+        if bounded:
+            fence = max(bounded) if reverse else min(bounded)
+        merged: dict[bytes, object] = {}
+        place: i64 = len(live) - 1
+        while place >= 0:
+            source = live[place]
+            stop: i64 = len(source.keys)
+            if fence is not None:
+                stop = behind(source.keys, source.at, fence, reverse)
+            if stop > source.at:
+                self._overlay(merged, source, source.keys[source.at : stop], stop)
+            place -= 1
+        keys = sorted(merged, reverse=reverse)
+        last = fence  # what was hidden has been looked at, too
+        used: i64 = 0
+        while used < len(keys):
+            if limit >= 0 and len(rows.keys) == limit:
+                last = keys[used - 1]
+                break
+            self._add(rows, keys[used], merged[keys[used]])
+            used += 1
+        for source in live:
+            source.at = (
+                len(source.keys) if last is None else behind(source.keys, source.at, last, reverse)
+            )
+
+    def _overlay(
+        self, merged: dict[bytes, object], source: Source, keys: list[bytes], stop: i64
+    ) -> None:
+        values = source.values[source.at : stop]
+        newer = self._newer_hiders(source) if self._hiders else self._hiders
+        if not newer:
+            merged.update(zip(keys, values, strict=True))
+            return
+        for key, value in zip(keys, values, strict=True):
+            if not any([hider.hides(key) for hider in newer]):
+                merged[key] = value
+
+    def _newer_hiders(self, source: Source) -> list[Source]:
+        newer: list[Source] = []
+        for candidate in self._sources:
+            if candidate is source:
+                break
+            if candidate.hiding:
+                newer.append(candidate)
+        return newer
+
+    def _add(self, rows: Rows, key: bytes, value: object) -> None:
+        if isinstance(value, Cell):
+            cell = value
+            if cell.lsn > rows.seen:
+                rows.seen = cell.lsn
+        else:
+            assert isinstance(value, bytes)
+            cell = decode_cell(value, 0, len(value))
+        if cell.kind != DELETED and (cell.expires == 0 or cell.expires > self._now):
+            rows.keys.append(key)
+            rows.cells.append(cell)
+
+
+def behind(keys: list[bytes], at: i64, fence: bytes, reverse: bool) -> i64:
+    """The first place from `at` on whose key stands behind the fence."""
+    low = at
+    high: i64 = len(keys)
+    while low < high:
+        middle = (low + high) >> 1
+        key = keys[middle]
+        if (key < fence) if reverse else (key > fence):
+            high = middle
+        else:
+            low = middle + 1
+    return low

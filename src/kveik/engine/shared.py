@@ -1,0 +1,282 @@
+"""The store behind a lock, for any number of threads of one process.
+
+Invariants: whoever holds the lock is the thread of truth. At durability "always" a write returns,
+and a read shows it, only once it has been synced: the first thread that needs a sync performs it
+for all that gathered, without the lock, while the others wait. Upkeep, and blocks that are not in
+memory, are read and written without the lock, too. Called by the embedded database.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from kveik.engine.log import Group
+from kveik.engine.snapshot import Snapshot
+from kveik.engine.store import Store
+from kveik.engine.table import Fault
+from kveik.engine.transaction import Transaction
+from kveik.engine.upkeep import Upkeep, Work
+from kveik.errors import ClosedError, FailStopError, StorageError
+from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
+from kveik.model import Writes
+from kveik.native import i64
+
+Submit = Callable[[Callable[[], None]], object]  # runs a function in another thread
+
+
+class Shared:
+    def __init__(
+        self, store: Store, durability: str, upkeep: Upkeep | None = None, submit: Submit | None = None
+    ) -> None:
+        """Without upkeep nothing becomes a table; without submit upkeep is done by the writers."""
+        self.store = store
+        self.upkeep = upkeep
+        self._submit = submit
+        self._always = durability == "always"
+        self._interval = durability == "interval"
+        store.gated = self._always
+        if store.log is not None:
+            store.log.lazy = durability == "none"
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self._syncing = False
+        self._sync_due = False  # the next flush shall sync
+        self.closing = False
+        self._stop = threading.Event()
+        self._flusher: threading.Thread | None = None
+        self._txn = Transaction(store)
+
+    # --- with the lock held: reads --------------------------------------------------------------
+
+    def begin(self) -> Transaction:
+        """A transaction on what is there now. ClosedError."""
+        self.check_open()
+        self._txn.begin(0)
+        return self._txn
+
+    def check_open(self) -> None:
+        if self.closing:
+            raise ClosedError("the database has been closed")
+
+    def load(self, fault: Fault, txn: Transaction) -> None:
+        """Load what a transaction missed, without the lock; it then runs again from the start."""
+        held = txn.held()
+        self.lock.release()
+        try:
+            fault.load(True)
+        finally:
+            self.lock.acquire()
+        loaded = fault.settle(self.store.cache)
+        if txn is self._txn:
+            self.begin()  # others have used it meanwhile
+        txn.adopt(held)
+        txn.hold(loaded)
+
+    def snapshot(self) -> Snapshot:
+        self.check_open()
+        return self.store.snapshot()
+
+    # --- with the lock held: writes -------------------------------------------------------------
+
+    def commit(self, writes: Writes) -> None:
+        """Commit, and return once that is as durable as it should be."""
+        self.check_open()
+        store = self.store
+        if store.released:
+            store.fold()
+        lsn = store.commit(writes)
+        if self._always:
+            self.wait_for(lsn)
+        else:
+            self._write_behind()
+        if store.owed > 0.0:
+            self._pay()
+
+    def _write_behind(self) -> None:
+        store = self.store
+        while self._syncing and store.pending() > MAX_BACKLOG:
+            self.changed.wait()  # no faster than the disk
+        if store.pending() > MAX_UNWRITTEN and not self._syncing:
+            self._flush(False)
+        if self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_often, daemon=True)
+            self._flusher.start()
+
+    def _pay(self) -> None:
+        """Slow a writer down where upkeep is behind: a little each time, never in one blow."""
+        owed = self.store.owed
+        if owed > MAX_NAP / 20:
+            nap = min(owed, MAX_NAP)
+            self.store.owed = owed - nap
+            self.lock.release()
+            try:
+                time.sleep(nap)
+            finally:
+                self.lock.acquire()
+
+    def wait_for(self, lsn: i64) -> None:
+        """Return once everything up to lsn is safe to show."""
+        if not self._always:
+            return
+        store = self.store
+        while store.synced() < lsn:
+            if store.failure:
+                raise FailStopError(store.failure)
+            if store.closed:
+                raise ClosedError("the database was closed before the write was synced")
+            if self._syncing or self.closing:
+                self.changed.wait()
+            else:
+                self._flush(True)
+
+    def sync(self) -> None:
+        """Return once everything committed so far is on the disk, at any durability."""
+        store = self.store
+        lsn = store.lsn()
+        while store.synced() < lsn and not store.failure:
+            if self._syncing:
+                self.changed.wait()
+            else:
+                self._flush(True)
+        if store.failure:
+            raise FailStopError(store.failure)
+
+    def _flush(self, sync: bool) -> None:
+        """Write, perhaps sync, what has gathered; gives the lock away while the disk works."""
+        group = self.store.take(sync or self._sync_due)
+        if group is None:
+            return
+        self._syncing = True
+        self.lock.release()
+        failed: OSError | None = None
+        done = False
+        try:
+            group.perform()
+            done = True
+        except OSError as error:
+            failed = error
+        finally:
+            self.lock.acquire()
+            self._syncing = False
+            if done:
+                self._settle(group)
+            elif failed is not None:
+                self.store.fail(failed)
+            else:  # Ctrl-C: whoever comes next does it again
+                self.store.put_back(group)
+            self.changed.notify_all()
+
+    def _settle(self, group: Group) -> None:
+        store = self.store
+        store.settle(group)
+        self._sync_due = self._sync_due and not group.sync
+        upkeep = self.upkeep
+        if upkeep is not None:
+            if store.stirred:
+                self.keep_up()
+            if store.pace > 0.0 or len(store.view.memtables) > 2:
+                upkeep.set_pace()
+
+    def _flush_often(self) -> None:
+        while not self._stop.wait(SYNC_INTERVAL):
+            with self.lock:
+                self._sync_due = self._interval
+                while self._syncing and self._sync_due:
+                    self.changed.wait()  # perhaps a writer's next flush syncs, too
+                if not self._syncing and not self.closing:
+                    self._flush(self._sync_due)
+                if self.store.full:
+                    self.keep_up()  # perhaps there is room by now
+
+    # --- with the lock held: upkeep -------------------------------------------------------------
+
+    def keep_up(self) -> None:
+        """Begin whatever upkeep is due."""
+        upkeep = self.upkeep
+        if upkeep is None or self.store.closed:
+            return
+        work = upkeep.due()
+        while work is not None:
+            self._start(work)
+            work = upkeep.due()
+
+    def _start(self, work: Work) -> None:
+        submit = self._submit
+        if submit is not None:
+            try:
+                submit(lambda: self._work(work))
+                return
+            except RuntimeError:  # the interpreter is ending
+                self._submit = None
+        self.lock.release()
+        try:
+            work.perform()
+        finally:
+            self.lock.acquire()
+            self._finish(work)
+
+    def _work(self, work: Work) -> None:
+        work.perform()
+        with self.lock:
+            self._finish(work)
+            self.keep_up()
+
+    def _finish(self, work: Work) -> None:
+        assert self.upkeep is not None
+        self.upkeep.finish(work)
+        self.changed.notify_all()
+
+    def tables_made(self) -> None:
+        """Return once everything that was written before is in tables. StorageError."""
+        store = self.store
+        while self._syncing:
+            self.changed.wait()
+        self.check_open()
+        store.rotate()
+        self._flush(False)
+        wanted = store.lsn()
+        while store.manifest is not None and store.manifest.state.lsn < wanted:
+            self.keep_up()
+            if store.failure:
+                raise FailStopError(store.failure)
+            if store.full:
+                raise StorageError(store.full)
+            self.changed.wait()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Sync what is left and release the directory. Idempotent."""
+        with self.lock:
+            self.closing = True
+            try:
+                while self._syncing:
+                    self.changed.wait()
+                self._end_upkeep()
+            except BaseException:  # Ctrl-C: it is still open, and others wait to go on
+                self.closing = False
+                self.changed.notify_all()
+                raise
+            self._stop.set()
+            if self.store.closed:
+                return
+            try:
+                self.store.close()
+            except OSError as error:
+                raise FailStopError(f"the last writes could not be synced: {error}") from error
+            finally:
+                self.changed.notify_all()
+            if self.store.failure and not self._always:  # writes that had returned are lost
+                raise FailStopError(self.store.failure)
+
+    def _end_upkeep(self) -> None:
+        """Let flushes end, so that little is replayed at the next opening; break off the rest."""
+        upkeep = self.upkeep
+        if upkeep is None or self.store.closed:
+            return
+        upkeep.end_compactions()
+        while not upkeep.idle():
+            self.changed.wait()
+        upkeep.close()
