@@ -27,6 +27,8 @@ MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
 SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec
 MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
 MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
+READ_SIZE: Final = 2 * MIB  # bytes that flush and compaction read at a time from one file
+MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- server: per connection ---------------------------------------------------------------------
