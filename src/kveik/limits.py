@@ -28,6 +28,7 @@ SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Re
 MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
 MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
 READ_SIZE: Final = 2 * MIB  # bytes that flush and compaction read at a time from one file
+CHUNK_SIZE: Final = 256 * KIB  # bytes of each source that compaction merges at a time
 MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 

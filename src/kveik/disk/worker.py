@@ -20,7 +20,7 @@ from typing import Final
 
 from kveik.disk.process import be_nice, parent_alive
 
-START_PATIENCE: Final = 30.0  # seconds until a worker that does not say that it is ready is given up
+START_PATIENCE: Final = 30.0  # seconds until a worker that says nothing is given up
 LOOK_ROUND: Final = 1.0  # seconds between two looks whether the parent is still there
 READ: Final = 1 << 16  # bytes at a time
 END: Final = b""  # in the place of a line: the other side is gone

@@ -1,4 +1,4 @@
-"""The worker process: reads jobs, does them, answers. Started by `engine.lanes`, with its directory.
+"""The worker process: reads jobs, does them, answers. Started by `engine.lanes`.
 
 It holds no lock and needs none: it reads files that never change and makes files under names that
 only its job has.

@@ -13,7 +13,7 @@ from kveik.engine.ranges import Ranges
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.gather import Gathered, Place, gather
 from kveik.format.jobs import FlushJob
-from kveik.format.record import COMMITS, HEADER, record_end, record_lsn, record_size, record_type
+from kveik.format.record import COMMITS, record_end, record_lsn, record_size, record_type
 from kveik.format.segment import HEAD_SIZE, VERSION, decode_head, segment_name
 from kveik.limits import READ_SIZE
 from kveik.native import i64
@@ -76,7 +76,9 @@ class SegmentReader:
             if used > 0:
                 length = READ_SIZE
                 continue
-            length = record_size(window, 0)  # no whole record: perhaps it is longer than what was read
+            length = record_size(
+                window, 0
+            )  # no whole record: perhaps it is longer than what was read
             if length <= len(window) or self._at + length > self._size:
                 return
 

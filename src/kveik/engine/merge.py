@@ -40,7 +40,8 @@ class Merge:
         self.read: i64 = 0  # bytes
         above = Ranges()  # range tombstones of all newer sources
         for tables in job.sources:
-            self._sources.append(Source(disk, tables, self._copy(above), self._far))
+            rank = len(self._sources)
+            self._sources.append(Source(disk, tables, rank, self._copy(above), self._far))
             for info in tables:
                 self._special = self._special or (info.tombstones > 0 and job.bottom)
                 self._special = self._special or 0 < info.expires <= job.now

@@ -11,7 +11,8 @@ from kveik.disk.api import Disk
 from kveik.engine.builder import TableBuilder
 from kveik.engine.ranges import Ranges
 from kveik.format.coding import read_i64_le
-from kveik.format.gather import FAR, TOMBSTONE
+from kveik.format.entry import TOMBSTONE
+from kveik.format.gather import FAR
 from kveik.format.jobs import Job, half_made_end
 from kveik.format.record import EXPIRES_BIT
 from kveik.format.table import TableInfo, table_name

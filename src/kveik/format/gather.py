@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.format.coding import read_varint
+from kveik.format.entry import TOMBSTONE
 from kveik.format.record import EXPIRES_BIT, HEADER
 from kveik.limits import DATABASES, MAX_HELD
 from kveik.model import CLEARED, DELETED, KINDS
 from kveik.native import i64
 
 FAR: Final = b""  # in the place of a value that is not held
-TOMBSTONE: Final = bytes((DELETED,))
 HEADS: Final = [bytes((kind,)) for kind in range(EXPIRES_BIT)]  # of stored values that never expire
 LARGEST_PLAIN: Final = 4  # content types from 1 to here are values; see model.py
 
@@ -68,9 +68,7 @@ class Gathered:
         self.epochs[len(self.epochs) - 1].clears.append((start, stop))
 
 
-def gather(
-    data: bytes, at: i64, end: i64, base: i64, skip: i64, take: i64, into: Gathered
-) -> i64:
+def gather(data: bytes, at: i64, end: i64, base: i64, skip: i64, take: i64, into: Gathered) -> i64:
     """Take in the commits of the valid record from `at` to `end`; how many it holds in all.
 
     The first `skip` and those from `take` on are left out. base: where data begins in its file.
