@@ -1,4 +1,4 @@
-"""Flush: log segments -> one table of level 0. Called by `engine.job`, away from the thread of truth.
+"""Flush: log segments -> one table of level 0. Called by `engine.job`.
 
 What is read is what the log's reader would read: records that are whole, commits one behind the
 other. Everything up to the job's last commit had been written before the job was given, so

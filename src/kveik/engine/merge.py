@@ -1,8 +1,8 @@
 """Compaction's bulk merge: sorted tables in, sorted tables out. Called by `engine.job`.
 
 It goes by chunks, lists of keys and values. The fence is the smallest last key among the chunks
-that the sources have in hand: no source has more to give up to there, so all up to it is merged, two
-by two, and each round uses up one chunk at least.
+that the sources have in hand: no source has more to give up to there, so all up to it is merged,
+two by two, and each round uses up one chunk at least.
 
 Invariants: of equal keys the newest source's is kept. What a source's range tombstones hide is
 left out of every older source and of no other. Of a large value only its place is held.
@@ -59,10 +59,7 @@ class Merge:
 
     def _step(self) -> bool:
         """Merge up to the next fence; False at the end."""
-        live: list[Source] = []
-        for source in self._sources:
-            if source.fill():
-                live.append(source)
+        live = [source for source in self._sources if source.fill()]
         if not live:
             return False
         fence = min([source.keys[-1] for source in live])

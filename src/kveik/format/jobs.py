@@ -1,7 +1,7 @@
-"""Jobs and their outcomes <-> one line of JSON each. Called by `engine.lanes` and `engine.compactor`.
+"""Jobs and their outcomes <-> a line of JSON each. Called by `engine.lanes` and `engine.compactor`.
 
-A line goes from a process to the worker that it started itself, never to a disk: both are always the
-same Kveik, and there is no format to keep.
+A line goes from a process to the worker that it started itself, never to a disk: both are always
+the same Kveik, and there is no format to keep.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class CompactJob(Job):
 
 
 class Outcome:
-    """What a job made, under half-made names: tables, ascending; bytes read and written; seconds."""
+    """tables: made, under half-made names, ascending; read, written: bytes; seconds."""
 
     def __init__(self, tables: list[TableInfo], read: i64, written: i64, seconds: float) -> None:
         self.tables = tables
