@@ -76,9 +76,7 @@ class SegmentReader:
             if used > 0:
                 length = READ_SIZE
                 continue
-            length = record_size(
-                window, 0
-            )  # no whole record: perhaps it is longer than what was read
+            length = record_size(window, 0)  # perhaps it is longer than what was read
             if length <= len(window) or self._at + length > self._size:
                 return
 
