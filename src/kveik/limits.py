@@ -32,6 +32,11 @@ CHUNK_SIZE: Final = 256 * KIB  # bytes of each source that compaction merges at 
 MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
+# --- tables -------------------------------------------------------------------------------------
+MAX_OPEN_TABLES: Final = 256  # files; further tables are opened in place of the longest unused
+READAHEAD_BLOCKS: Final = 32  # blocks that a long scan asks for at once
+READAHEAD: Final = 1 * MIB  # bytes that a scan asks for, or hands out, at once; one block at least
+
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
 MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request
