@@ -35,6 +35,9 @@ UNPACED: Final = 0.5  # debt of the upkeep up to which writers are not slowed do
 SLOWEST_PACE: Final = 5e-6  # seconds a byte at the highest debt: 200 KB/s; 1000 times as fast at first
 MAX_NAP: Final = 0.02  # seconds that one write is held up at most, to slow writers down
 COUNT_EXACTLY: Final = 100_000  # entries up to which keys are counted one by one (about 30 ms)
+READ_SIZE: Final = 2 * MIB  # bytes that flush and compaction read at a time from one file
+CHUNK_SIZE: Final = 256 * KIB  # bytes of each source that compaction merges at a time
+MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- tables -------------------------------------------------------------------------------------

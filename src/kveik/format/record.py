@@ -152,6 +152,13 @@ def record_end(data: bytes, at: i64, salt: int) -> i64:
     return stop if crc == computed else -1
 
 
+def record_size(data: bytes, at: i64) -> i64:
+    """How long the record at `at` says it is, valid or not; 0 if not even that can be read."""
+    if at + HEADER > len(data):
+        return 0
+    return HEADER + i64(read_i32_le(data, at + 4))
+
+
 def record_lsn(data: bytes, at: i64) -> i64:
     """The LSN of the valid record at `at`."""
     return read_i64_le(data, at + 8)
