@@ -49,6 +49,8 @@ from kveik.sizes import parse_size, show_size
 
 PLAIN_WIDTH = 180  # what the tables need
 LEAST_ENTRIES = 1000
+FULL = {"rounds": 5, "entries": 1_000_000, "limit": 10.0}
+QUICK = {"rounds": 1, "entries": 5_000, "limit": 0.3}
 
 
 class Comparison:
@@ -56,6 +58,7 @@ class Comparison:
 
     def __init__(self, options: argparse.Namespace, home: Path, progress: Progress) -> None:
         self.rows: list[Row] = []
+        self.failed = False
         self._options = options
         self._home = home
         self._progress = progress
@@ -91,8 +94,15 @@ class Comparison:
     def _round(self, number: int, row: Row, names: list[str]) -> None:
         found = {}
         for name in turned(names, number):
+            if name in row.skipped:
+                continue
             self._show(f"round {number + 1} {row.workload.name} {name}")
-            found[name] = self._work(name, row.workload.name, number)
+            try:
+                found[name] = self._work(name, row.workload.name, number)
+            except BenchError as error:  # the others' hours are not lost
+                self.failed = True
+                row.skipped[name] = "failed"
+                self._progress.console.print(f"error: {error}", soft_wrap=True)
         row.rounds.append(found)
 
     def _work(self, engine: str, workload: str, number: int) -> dict[str, Any]:
@@ -135,14 +145,10 @@ def turned(names: list[str], number: int) -> list[str]:
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     names = ", ".join(w.name for w in WORKLOADS)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each workload runs (5)")
-    parser.add_argument(
-        "--entries", type=int, default=1_000_000, help="of the database (1,000,000)"
-    )
+    parser.add_argument("--rounds", type=int, help="how often each workload runs (5)")
+    parser.add_argument("--entries", type=int, help="of the database (1,000,000)")
     parser.add_argument("--memory", default="256MB", help="of each engine (256MB)")
-    parser.add_argument(
-        "--limit", type=float, default=10, metavar="SECONDS", help="longest run (10)"
-    )
+    parser.add_argument("--limit", type=float, metavar="SECONDS", help="longest run (10)")
     parser.add_argument(
         "--only", default="", metavar="NAMES", help=f"with commas; names or parts of: {names}"
     )
@@ -160,8 +166,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--quick", action="store_true", help="1 round, 5,000 entries, 0.3 s: does it work?"
     )
     options = parser.parse_args(argv)
-    if options.quick:
-        options.rounds, options.entries, options.limit = 1, 5_000, 0.3
+    usual = QUICK if options.quick else FULL
+    for name, value in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     try:
         options.memory = parse_size(options.memory)
         options.workloads = find_workloads(options.only)
@@ -187,9 +195,8 @@ def find_engines(names: list[str]) -> dict[str, type[Engine]]:
         try:
             found[name] = find_engine(name)
         except ImportError as error:
-            raise BenchError(
-                f"{name} is not installed ({error}); leave it out: --engines"
-            ) from None
+            hint = f"leave it out with --engines ({error})"
+            raise BenchError(f"{name} is not installed; {hint}") from None
     return found
 
 
@@ -211,6 +218,8 @@ def compare(options: argparse.Namespace, console: Console) -> int:
         except BenchError as error:
             console.print(f"error: {error}", soft_wrap=True)
             status = EXIT_FAILED
+    if comparison.failed:
+        status = status or EXIT_FAILED
     rows = finished(comparison.rows)
     if rows:
         show(rows, options, about, console)
@@ -257,7 +266,8 @@ def show(
     )
     for row in rows:
         for engine, reason in row.skipped.items():
-            console.print(f"{row.workload.name}: {engine} {reason}")
+            if engine != NOOP:
+                console.print(f"{row.workload.name}: {engine} {reason}")
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ class Row:
         if NOOP not in self.engines():
             return None
         runs = [each[NOOP] for each in self.rounds]
-        return median(run["seconds"] / run["done"] * 1e9 for run in runs)
+        return float(median(run["seconds"] / run["done"] * 1e9 for run in runs))
 
     def as_json(self) -> dict[str, Any]:
         there = [name for name in self.engines() if name != NOOP]
@@ -166,7 +166,7 @@ def as_chart(rows: list[Row], engines: list[str], title: str) -> str:
     peers = [engine for engine in engines if engine != OURS]
     compared = [row for row in rows if row.ratios()]
     chart = pygal.HorizontalBar(
-        style=CleanStyle,
+        style=CleanStyle(title_font_size=14, tooltip_font_size=12),
         logarithmic=True,
         zero=1,
         width=CHART_WIDTH,
@@ -180,8 +180,20 @@ def as_chart(rows: list[Row], engines: list[str], title: str) -> str:
     chart.x_labels = [row.workload.name for row in reversed(compared)]
     for peer in peers:
         chart.add(f"{OURS} / {peer}", [_bar(row, peer) for row in reversed(compared)])
+    chart.y_labels = _ticks(compared)
     drawn: str = chart.render(is_unicode=True)
     return drawn
+
+
+def _ticks(rows: list[Row]) -> list[float]:
+    """1, 2, 5, 10 and so on, as far as the ratios go; 1 always."""
+    spreads = [ratio.rounds for row in rows for ratio in row.ratios().values()]
+    low = min([1.0, *(spread.min for spread in spreads)])
+    high = max([1.0, *(spread.max for spread in spreads)])
+    every = [step * 10.0**power for power in range(-4, 6) for step in (1, 2, 5)]
+    below = max((tick for tick in every if tick <= low), default=low)
+    above = min((tick for tick in every if tick >= high), default=high)
+    return [float(f"{tick:g}") for tick in every if below <= tick <= above]
 
 
 def _bar(row: Row, peer: str) -> dict[str, Any] | None:

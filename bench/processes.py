@@ -30,6 +30,14 @@ def stat_of(pid: int) -> Stat | None:
     return Stat(int(fields[3]), times[0] + times[1], times[2] + times[3], int(fields[21]) * PAGE)
 
 
+def peak_of(pid: int) -> int:
+    """The most bytes that a process has had resident."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def session_of(leader: int) -> dict[int, Stat]:
     """The processes of the session that `leader` leads, itself included."""
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())

@@ -26,7 +26,7 @@ GRACE_S = 900.0  # beyond the time limit: loading and closing
 
 
 @contextmanager
-def started(module: str, job: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+def started(module: str, job: object) -> Iterator[subprocess.Popen[str]]:
     """A program of this folder with its job on stdin; ended with all it has started."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
