@@ -15,8 +15,8 @@ from bench.servers import BenchError
 SYNC_TIME = Path(__file__).resolve().with_name("sync_time.py")
 
 
-def describe(python: str, disk: dict[str, str]) -> dict[str, Any]:
-    """The machine and the versions of what runs on it; `disk`: see Pair."""
+def describe(python: str, disk: dict[str, str], versions: dict[str, str]) -> dict[str, Any]:
+    """The machine and what runs on it; `disk`: see Pair, `versions`: of the programs compared."""
     temp = tempfile.gettempdir()
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -25,13 +25,12 @@ def describe(python: str, disk: dict[str, str]) -> dict[str, Any]:
             "cores": len(os.sched_getaffinity(0)),
             "kernel": platform.release(),
             "temp_filesystem": _filesystem_of(temp),
-            "sync_us": round(float(_first_line([python, str(SYNC_TIME), temp], disk)), 1),
+            "sync_us": round(float(first_line([python, str(SYNC_TIME), temp], disk)), 1),
         },
         "versions": {
-            "python": _first_line([python, "--version"]),
-            "kveik": _first_line([python, "-m", "kveik", "--version"]),
-            "redis_server": _first_line(["redis-server", "--version"]),
-            "redis_benchmark": _first_line(["redis-benchmark", "--version"]),
+            "python": first_line([python, "--version"]),
+            "kveik": first_line([python, "-m", "kveik", "--version"]),
+            **versions,
         },
     }
 
@@ -53,7 +52,7 @@ def _filesystem_of(path: str) -> str:
     return best[1]
 
 
-def _first_line(argv: list[str], more: dict[str, str] | None = None) -> str:
+def first_line(argv: list[str], more: dict[str, str] | None = None) -> str:
     environment = {**os.environ, **(more or {})}
     try:
         run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60)

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.load import KEYS, VALUE_BYTES, Case, calibrate, fill, make_cases, measure
-from bench.machine import describe
+from bench.machine import describe, first_line
 from bench.report import Result, as_json, make_table
 from bench.servers import Argv, BenchError, Pair, Server, make_pairs, running, settle
 from bench.slow_sync import LONGEST_US, slow_syncs
@@ -129,6 +129,13 @@ def check_usage(options: argparse.Namespace, cases: list[Case]) -> None:
         raise BenchError(f"no case has {options.only!r} in its name; there are\n{names}")
 
 
+def redis_versions() -> dict[str, str]:
+    return {
+        "redis_server": first_line(["redis-server", "--version"]),
+        "redis_benchmark": first_line(["redis-benchmark", "--version"]),
+    }
+
+
 def make_progress(console: Console) -> Progress:
     done, text = MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
     parts = (BarColumn(), done, TimeElapsedColumn(), text)
@@ -138,7 +145,7 @@ def make_progress(console: Console) -> Progress:
 def compare(
     options: argparse.Namespace, cases: list[Case], disk: dict[str, str], console: Console
 ) -> int:
-    about = describe(options.python, disk)
+    about = describe(options.python, disk, redis_versions())
     pairs = make_pairs(options.python, disk)
     status = 0
     with make_progress(console) as progress:
@@ -204,7 +211,7 @@ def write(path: Path, text: str, console: Console) -> None:
     console.print(f"written: {path}", soft_wrap=True)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds, so the servers are stopped
 
 
@@ -212,7 +219,7 @@ def main() -> int:
     options = parse_arguments()
     cases = make_cases(options.only)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        signal.signal(number, leave)
     try:
         check_usage(options, cases)
         with slow_syncs(options.sync_delay) as disk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+from bench.processes import kill, session_of, stat_of
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 30.0
@@ -99,7 +99,7 @@ class Server:
 
     def own_cpu_us(self) -> int:
         """CPU time of the server process, all its threads."""
-        stat = _stat(self._process.pid)
+        stat = stat_of(self._process.pid)
         if stat is None:
             self.check_alive()
             raise BenchError(f"{self.name}: cannot read its /proc/PID/stat")
@@ -107,7 +107,7 @@ class Server:
 
     def tree_cpu_us(self) -> int:
         """CPU time of the server process and every helper it started, ended ones too."""
-        return sum(s.own + s.reaped for s in _session(self._process.pid).values()) * TICK_US
+        return sum(s.own + s.reaped for s in session_of(self._process.pid).values()) * TICK_US
 
     def stop(self) -> None:
         try:
@@ -116,8 +116,8 @@ class Server:
         except subprocess.TimeoutExpired:
             pass
         finally:  # also when a second Ctrl-C cuts the wait short
-            for pid in _session(self._process.pid):
-                _kill(pid)
+            for pid in session_of(self._process.pid):
+                kill(pid)
             self._process.wait()
 
     def _answers(self) -> bool:
@@ -160,37 +160,6 @@ def settle(servers: list[Server], limit_s: float = 5.0) -> bool:
             return True
         before = now
     return False
-
-
-@dataclass(frozen=True)
-class _Stat:
-    session: int
-    own: int  # ticks, user and system
-    reaped: int  # ticks of children that ended and were waited for
-
-
-def _stat(pid: int) -> _Stat | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The second field is the program's name in brackets and may hold anything.
-    fields = text.rpartition(")")[2].split()
-    times = [int(f) for f in fields[11:15]]
-    return _Stat(int(fields[3]), times[0] + times[1], times[2] + times[3])
-
-
-def _session(leader: int) -> dict[int, _Stat]:
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    stats = ((pid, _stat(pid)) for pid in pids)
-    return {pid: s for pid, s in stats if s is not None and s.session == leader}
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _free_port() -> int:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from kveik.engine.cursor import TableCursor
 from kveik.engine.memtable import Memtable
-from kveik.engine.table import Table, TableCursor
+from kveik.engine.table import Table
 from kveik.engine.view import View
 from kveik.format.entry import decode_cell
 from kveik.model import DELETED, Cell

@@ -16,7 +16,7 @@ from kveik.engine.log import Group
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction
+from kveik.engine.transaction import Transaction, unpin
 from kveik.engine.upkeep import Upkeep, Work
 from kveik.errors import ClosedError, FailStopError, StorageError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
@@ -64,15 +64,18 @@ class Shared:
         """Load what a transaction missed, without the lock; it then runs again from the start."""
         held = txn.held()
         self.lock.release()
+        loaded = False
         try:
-            fault.load(True)
+            loaded = fault.load(False)
         finally:
             self.lock.acquire()
-        loaded = fault.settle(self.store.cache)
+            if not loaded:
+                unpin(held)
+        fault.settle(self.store.cache)
         if txn is self._txn:
             self.begin()  # others have used it meanwhile
         txn.adopt(held)
-        txn.hold(loaded)
+        txn.hold(fault.pinned)
 
     def snapshot(self) -> Snapshot:
         self.check_open()

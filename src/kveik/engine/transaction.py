@@ -22,6 +22,12 @@ from kveik.native import i64
 PREFIXES: Final = [bytes((number,)) for number in range(DATABASES + 1)]
 
 
+def unpin(held: list[Cached]) -> None:
+    """The command that needed these blocks is done, or will never be."""
+    for item in held:
+        item.pins -= 1
+
+
 class Transaction:
     def __init__(self, point: Viewpoint) -> None:
         self._point = point
@@ -38,7 +44,7 @@ class Transaction:
     def begin(self, database: i64) -> None:
         """Forget everything and start on a numbered database."""
         if self._held:
-            self.let_go(self.held())
+            unpin(self.held())
         self.again(database)
 
     def again(self, database: i64) -> None:
@@ -55,11 +61,9 @@ class Transaction:
                 self._clears = []
                 self._indexed = 0
 
-    def hold(self, loaded: list[Cached]) -> None:
-        """Keep blocks in memory until the command has been run; it may need more than fit."""
-        for item in loaded:
-            item.pins += 1
-        self._held += loaded
+    def hold(self, pinned: list[Cached]) -> None:
+        """Keep what a fault has pinned until the command has been run; it may need much."""
+        self._held += pinned
 
     def held(self) -> list[Cached]:
         """Hand over what is held, for a command that is put aside."""
@@ -70,11 +74,6 @@ class Transaction:
     def adopt(self, held: list[Cached]) -> None:
         """Take back what `held` gave."""
         self._held = held
-
-    def let_go(self, held: list[Cached]) -> None:
-        """Nobody needs it any more."""
-        for item in held:
-            item.pins -= 1
 
     def dirty(self) -> bool:
         """Whether there is anything to commit."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from kveik.engine.memtable import Memtable
 from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
-from kveik.format.entry import decode_cell
+from kveik.format.entry import TOMBSTONE
+from kveik.format.filter import hash_key
 from kveik.model import DELETED, Cell
 from kveik.native import i64
 
@@ -36,37 +37,32 @@ class View:
                 lsn: i64 = memtable.clears.at(key)
                 if lsn > 0:
                     return Cell(DELETED, b"", 0, lsn)
-        return self._from_tables(key)
+        return None if self.version.empty else self._from_tables(key)
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
+        hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
-            if info.low <= key < info.high and self._asks(table, key):
-                return self._cell()
-        level: i64 = 1
-        while level < len(version.levels):
-            candidate = version.table_at(level, key)
-            if candidate is not None and self._asks(candidate, key):
-                return self._cell()
-            level += 1
+            if info.low <= key < info.high and self._knows(table, key, hashed):
+                return self._hit.cell()
+        for level in version.sorted_levels:
+            candidate = level.table_at(key)
+            if candidate is not None and self._knows(candidate, key, hashed):
+                return self._hit.cell()
         return None
 
-    def _asks(self, table: Table, key: bytes) -> bool:
+    def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
         """Whether a table has the answer, which then is in `_hit`."""
         hit = self._hit
-        if table.find(key, hit):
+        if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):
-            hit.data = b"\x00"
+            hit.data = TOMBSTONE
             hit.start = 0
             hit.end = 1
             return True
         return False
-
-    def _cell(self) -> Cell:
-        hit = self._hit
-        return decode_cell(hit.data, hit.start, hit.end)
 
 
 class Viewpoint:

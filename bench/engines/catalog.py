@@ -1,0 +1,26 @@
+"""The engines by name. An engine's library is imported when the engine is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from bench.engines.base import Engine
+
+# Kveik first: it is what the others are compared with.
+ENGINES = {
+    "kveik": "bench.engines.kveik:Kveik",
+    "rocksdict": "bench.engines.rocksdict:RocksDict",
+    "plyvel": "bench.engines.plyvel:Plyvel",
+    "lmdb": "bench.engines.lmdb:Lmdb",
+    "sqlite3": "bench.engines.sqlite:Sqlite",
+    "diskcache": "bench.engines.disk_cache:DiskCache",
+}
+NOOP = "noop"  # does nothing; what the loops themselves cost
+_HOMES = {**ENGINES, NOOP: "bench.engines.noop:Noop"}
+
+
+def find_engine(name: str) -> type[Engine]:
+    """The adapter; ImportError if its library is not installed."""
+    module, _, attribute = _HOMES[name].partition(":")
+    found: type[Engine] = getattr(import_module(module), attribute)
+    return found
