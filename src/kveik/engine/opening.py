@@ -18,6 +18,7 @@ from kveik.engine.segment import NEW_SUFFIX
 from kveik.engine.shape import Shape
 from kveik.engine.state import State, empty_levels
 from kveik.engine.store import Clock, Store
+from kveik.engine.table import Hit
 from kveik.engine.version import first_version
 from kveik.engine.view import View
 from kveik.errors import CorruptionError, NewerFormatError, NotKveikError
@@ -55,8 +56,9 @@ def open_store(
             segment = replay.segment(size)
             log = Log(disk, database_id, size, segment, replay.offset(), replay, spawn)
             _remove_leftovers(disk, state)
-        view = View(replay.memtables, first_version(disk, state))
-        return Store(disk, view, log, manifest, replay.lsn, shape, clock)
+        hit = Hit()
+        view = View(replay.memtables, first_version(disk, state), hit)
+        return Store(disk, view, hit, log, manifest, state.lsn, replay.lsn, shape, clock)
     except BaseException:
         disk.close()
         raise

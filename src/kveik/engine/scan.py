@@ -15,6 +15,7 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.table import Table
 from kveik.engine.view import View
 from kveik.format.entry import decode_cell
+from kveik.limits import MAX_COMMIT
 from kveik.model import DELETED, Cell
 from kveik.native import i64
 
@@ -24,11 +25,12 @@ CHUNK: Final = 256  # entries that a source gives at a time, at most
 class Rows:
     """What a scan found, in order: keys with their cells, and the newest commit it looked at."""
 
-    __slots__ = ("cells", "keys", "seen")
+    __slots__ = ("cells", "keys", "seen", "size")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.cells: list[Cell] = []
+        self.size: i64 = 0  # bytes of the values
         self.seen: i64 = 0
 
 
@@ -155,14 +157,15 @@ class Scan:
             self._sources.append(TableSource(tables, low, high, reverse))
         self._hiders = [source for source in self._sources if source.hiding]
 
-    def page(self, rows: Rows, limit: i64) -> bool:
-        """Append entries to rows until it has `limit` (< 0: all); False once there are no more.
+    def page(self, rows: Rows, limit: i64, most: i64 = MAX_COMMIT) -> bool:
+        """Append entries to rows until it has `limit` (< 0: all) or `most` bytes of values.
 
-        Fault: load what it asks for and call again, with the same rows.
+        False once there are no more. Fault: load what it asks for and call again, with the same
+        rows.
         """
         for memtable in self._view.memtables:
             rows.seen = max(rows.seen, memtable.clears.newest(self._low, self._high))
-        while limit < 0 or len(rows.keys) < limit:
+        while (limit < 0 or len(rows.keys) < limit) and rows.size < most:
             if not self._step(rows, limit):
                 return False
         return True
@@ -254,6 +257,7 @@ class Scan:
         if cell.kind != DELETED and (cell.expires == 0 or cell.expires > self._now):
             rows.keys.append(key)
             rows.cells.append(cell)
+            rows.size += len(cell.data)
 
 
 def behind(keys: list[bytes], at: i64, fence: bytes, reverse: bool) -> i64:

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from kveik.disk.process import forks
 from kveik.engine.log import Group
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
 from kveik.engine.upkeep import Upkeep, Work
-from kveik.errors import ClosedError, FailStopError, StorageError
+from kveik.errors import ClosedError, FailStopError, StorageError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
 from kveik.native import i64
@@ -47,8 +48,18 @@ class Shared:
         self._stop = threading.Event()
         self._flusher: threading.Thread | None = None
         self._txn = Transaction(store)
+        self._forks = forks.count
 
     # --- with the lock held: reads --------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Take the lock. UseError in a process that was forked off."""
+        if forks.count != self._forks:
+            raise UseError("the database was opened before a fork: open it again in this process")
+        self.lock.acquire()
+
+    def leave(self) -> None:
+        self.lock.release()
 
     def begin(self) -> Transaction:
         """A transaction on what is there now. ClosedError."""
@@ -72,8 +83,7 @@ class Shared:
             if not loaded:
                 unpin(held)
         fault.settle(self.store.cache)
-        if txn is self._txn:
-            self.begin()  # others have used it meanwhile
+        txn.begin(0)  # others may have used it meanwhile
         txn.adopt(held)
         txn.hold(fault.pinned)
 
@@ -113,6 +123,7 @@ class Shared:
         if owed > MAX_NAP / 20:
             nap = min(owed, MAX_NAP)
             self.store.owed = owed - nap
+            self.store.stalled += nap
             self.lock.release()
             try:
                 time.sleep(nap)
@@ -251,7 +262,9 @@ class Shared:
     # --- the end --------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Sync what is left and release the directory. Idempotent."""
+        """Sync what is left and release the directory. Idempotent; nothing in a forked process."""
+        if forks.count != self._forks:
+            return
         with self.lock:
             self.closing = True
             try:

@@ -17,6 +17,7 @@ from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
+from kveik.engine.table import Hit
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
 from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
@@ -32,15 +33,18 @@ class Store(Viewpoint):
         self,
         disk: Disk,
         view: View,
+        hit: Hit,
         log: Log | None,
         manifest: Manifest | None,
+        flushed: i64,
         lsn: i64,
         shape: Shape,
         clock: Clock,
     ) -> None:
-        """log and manifest are None for a store that is only read; lsn is the last commit."""
+        """log and manifest are None for a store that is only read; lsn: the last commit."""
         super().__init__(view)
         self.disk = disk
+        self.hit = hit
         self.cache = Cache(shape.cache)
         self.shape = shape
         self.log = log
@@ -48,11 +52,13 @@ class Store(Viewpoint):
         self._lsn = lsn
         self._clock = clock
         self.failure = ""  # why there are no more writes; empty while all is well
+        self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
         self.closed = False
         self.gated = True  # readers ask what is safe; an owner that never waits says no
         self.pace = 0.0  # seconds that a writer owes for each byte, as upkeep is behind
         self.owed = 0.0  # seconds that writers owe
+        self.stalled = 0.0  # seconds that they were held up
         self.stirred = True  # there may be work for the upkeep
         self.released: list[Snapshot] = []  # let go of, perhaps by another thread
 
@@ -115,7 +121,7 @@ class Store(Viewpoint):
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version)
+        self.view = View(memtables, version, self.hit)
         self.active = memtables[0]
         old.release()
 
@@ -181,7 +187,7 @@ class Store(Viewpoint):
                 older = self.view.memtables
                 self.look([Memtable(self.active.last_segment), *older], self.view.version)
         frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
-        view = View(frozen or [Memtable(0)], self.view.version)
+        view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
 
     def _layers(self) -> i64:

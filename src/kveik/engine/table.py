@@ -35,12 +35,14 @@ from kveik.native import i64
 class Hit:
     """Where a stored value (format.entry) was found: from start to end in data."""
 
-    __slots__ = ("data", "end", "start")
+    __slots__ = ("blocks", "data", "end", "searches", "start")
 
     def __init__(self) -> None:
         self.data = b""
         self.start: i64 = 0
         self.end: i64 = 0
+        self.searches: i64 = 0  # of a key in tables, ever
+        self.blocks: i64 = 0  # data blocks that were looked into for them
 
     def cell(self) -> Cell:
         return decode_cell(self.data, self.start, self.end)
@@ -99,6 +101,7 @@ class Table:
         if block is None:
             raise BlockFault(self, partition, place, place, place)
         block.used = True
+        hit.blocks += 1
         at = block.find(key)
         if at < 0:
             return False

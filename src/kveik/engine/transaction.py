@@ -15,7 +15,7 @@ from kveik.engine.cache import Cached
 from kveik.engine.scan import OwnSource, Rows, Scan
 from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
-from kveik.limits import DATABASES, MAX_KEY, MAX_VALUE
+from kveik.limits import COUNT_EXACTLY, DATABASES, MAX_KEY, MAX_VALUE
 from kveik.model import CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
@@ -153,6 +153,16 @@ class Transaction:
         start = PREFIXES[0] if all_databases else self._prefix
         stop = PREFIXES[DATABASES] if all_databases else PREFIXES[self.database + 1]
         self.writes.clear(start, stop)
+
+    def count(self) -> int:
+        """How many keys this database holds; no more than an estimate where there are very many."""
+        self.seen = self._point.lsn()
+        view = self._point.view
+        if len(view.memtables) == 1 and view.version.empty:
+            return self._point.active.live(self.database)
+        if view.most_keys(self.database) <= COUNT_EXACTLY:
+            return len(self.scan(b"", None).keys)
+        return view.likely_keys(self.database)
 
     def scan(
         self, start: bytes, stop: bytes | None, reverse: bool = False, limit: i64 = -1

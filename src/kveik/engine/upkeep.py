@@ -20,7 +20,7 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.segment import sync_segment
 from kveik.engine.store import Store
 from kveik.engine.table import Table
-from kveik.errors import DiskFullError
+from kveik.errors import ClosedError, DiskFullError
 from kveik.format.edit import Edit
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome, half_made_end
 from kveik.format.segment import segment_name, segment_number
@@ -236,6 +236,7 @@ class Upkeep:
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
+            store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)
         self._behind = picker.debt(version.shape(), store.shape)
@@ -245,7 +246,7 @@ class Upkeep:
         if isinstance(error, DiskFullError):
             self._store.full = str(error)
             self._retry = self._store.now() + RETRY_FULL
-        else:
+        elif not isinstance(error, ClosedError):  # that was broken off
             self._store.stop(error)
 
     def _retire(self, work: TableWork) -> None:
@@ -283,6 +284,11 @@ class Upkeep:
         waiting: float = len(store.view.memtables) - 2 + store.filled()
         memory: float = waiting / (MAX_FROZEN - 1)
         return max(memory, self._behind)
+
+    def end_compactions(self) -> None:
+        """Begin no other compaction, and break off the one that is under way."""
+        self.compacting = False
+        self._lanes[COMPACTION].close()
 
     def close(self) -> None:
         """End what is under way in the lanes."""

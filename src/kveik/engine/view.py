@@ -17,10 +17,11 @@ from kveik.native import i64
 
 
 class View:
-    def __init__(self, memtables: list[Memtable], version: Version) -> None:
+    def __init__(self, memtables: list[Memtable], version: Version, hit: Hit) -> None:
+        """hit: where searches leave what they found; it counts them."""
         self.memtables = memtables
         self.version = version
-        self._hit = Hit()
+        self._hit = hit
         version.acquire()
 
     def release(self) -> None:
@@ -41,6 +42,7 @@ class View:
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
+        self._hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
@@ -51,6 +53,22 @@ class View:
             if candidate is not None and self._knows(candidate, key, hashed):
                 return self._hit.cell()
         return None
+
+    def most_keys(self, database: int) -> int:
+        """No database has more keys than this."""
+        count = sum([memtable.live(database) for memtable in self.memtables])
+        for level in self.version.levels:
+            count += sum([_entries(table, database) for table in level])
+        return count
+
+    def likely_keys(self, database: int) -> int:
+        """About how many keys a database has: all of the deeper levels', if the rest overwrites."""
+        likely = [memtable.live(database) for memtable in self.memtables]
+        likely += [_entries(table, database) for table in self.version.levels[0]]
+        deeper = 0
+        for level in self.version.levels[1:]:
+            deeper += sum([_entries(table, database) for table in level])
+        return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
         """Whether a table has the answer, which then is in `_hit`."""
@@ -63,6 +81,14 @@ class View:
             hit.end = 1
             return True
         return False
+
+
+def _entries(table: Table, database: int) -> int:
+    """How many entries of a database a table may have; the same for each that it reaches."""
+    info = table.info
+    first = info.low[0]
+    last = info.high[0] if len(info.high) > 1 else info.high[0] - 1
+    return info.entries // (last - first + 1) if first <= database <= last else 0
 
 
 class Viewpoint:
