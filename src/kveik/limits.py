@@ -29,6 +29,11 @@ MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers be
 MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
+# --- tables -------------------------------------------------------------------------------------
+MAX_OPEN_TABLES: Final = 256  # files; further tables are opened in place of the longest unused
+READAHEAD_BLOCKS: Final = 32  # blocks that a long scan asks for at once
+READAHEAD: Final = 1 * MIB  # bytes that a scan asks for, or hands out, at once; one block at least
+
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
 MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request

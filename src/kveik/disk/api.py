@@ -40,6 +40,10 @@ class File(ABC):
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from offset on; fewer than length only where the file ends."""
 
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        """Like read, but None where that would wait for the medium or nobody can tell."""
+        return None
+
     @abstractmethod
     def write(self, offset: int, pieces: list[bytes]) -> None:
         """Write the pieces one after the other, all of them, or raise OSError.

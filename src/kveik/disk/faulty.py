@@ -111,6 +111,10 @@ class FaultyFile(File):
         self._disk.perform("read", self.name)
         return self._file.read(offset, length)
 
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        self._disk.perform("read", self.name)
+        return self._file.read_now(offset, length)
+
     def write(self, offset: int, pieces: list[bytes]) -> None:
         fault = self._disk.begin("write", self.name)
         if fault is not None:

@@ -118,6 +118,9 @@ class MemoryFile(File):
                 raise _error(errno.EINVAL, self.name)
             return bytes(memoryview(self._content.cached)[offset : offset + length])
 
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        return self.read(offset, length)
+
     def write(self, offset: int, pieces: list[bytes]) -> None:
         with self._disk.mutex:
             self._check(change=True)

@@ -22,6 +22,8 @@ ZEROS: Final = 1024 * 1024  # bytes written at once where room cannot be reserve
 CLOSED: Final = -1  # not a descriptor: system calls answer EBADF
 
 _CANNOT_RESERVE: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_READ_NOW: Final = getattr(os, "RWF_NOWAIT", 0)  # only Linux has it
+_CANNOT_READ_NOW: Final = (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class PosixFile(File):
@@ -48,6 +50,19 @@ class PosixFile(File):
         except OSError as error:
             error.filename = self._path
             raise
+
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        if not _READ_NOW:
+            return None
+        data = bytearray(length)
+        try:
+            done = os.preadv(self._descriptor, [data], offset, _READ_NOW)
+        except OSError as error:
+            if error.errno in _CANNOT_READ_NOW:
+                return None
+            error.filename = self._path
+            raise
+        return bytes(data) if done == length else None
 
     def _read_on(self, offset: int, length: int, data: bytes) -> bytes:
         """A read was short: at the end of the file, or past what one call gives (2 GiB)."""

@@ -9,16 +9,22 @@ from __future__ import annotations
 try:
     from librt.strings import (
         BytesWriter,
+        read_i32_be,
         read_i32_le,
+        read_i64_be,
         read_i64_le,
+        write_i32_be,
         write_i32_le,
         write_i64_le,
     )
 except ImportError:
     from kveik.format.portable import (  # type: ignore[assignment]
         BytesWriter,
+        read_i32_be,
         read_i32_le,
+        read_i64_be,
         read_i64_le,
+        write_i32_be,
         write_i32_le,
         write_i64_le,
     )
@@ -27,10 +33,13 @@ from kveik.native import i64, u8
 
 __all__ = [
     "BytesWriter",
+    "read_i32_be",
     "read_i32_le",
+    "read_i64_be",
     "read_i64_le",
     "read_varint",
     "varint_size",
+    "write_i32_be",
     "write_i32_le",
     "write_i64_le",
     "write_varint",

@@ -29,9 +29,19 @@ class BytesWriter:
     def __len__(self) -> int:
         return len(self._bytes)
 
+    def __getitem__(self, index: i64, /) -> int:
+        return self._bytes[index]
+
+    def __setitem__(self, index: i64, byte: int, /) -> None:
+        self._bytes[index] = byte
+
 
 def write_i32_le(out: BytesWriter, number: i32, /) -> None:
     out.write(int(number).to_bytes(4, "little", signed=True))
+
+
+def write_i32_be(out: BytesWriter, number: i32, /) -> None:
+    out.write(int(number).to_bytes(4, "big", signed=True))
 
 
 def write_i64_le(out: BytesWriter, number: i64, /) -> None:
@@ -44,3 +54,11 @@ def read_i32_le(data: bytes, index: i64, /) -> i32:
 
 def read_i64_le(data: bytes, index: i64, /) -> i64:
     return i64(int.from_bytes(data[index : index + 8], "little", signed=True))
+
+
+def read_i32_be(data: bytes, index: i64, /) -> i32:
+    return i32(int.from_bytes(data[index : index + 4], "big", signed=True))
+
+
+def read_i64_be(data: bytes, index: i64, /) -> i64:
+    return i64(int.from_bytes(data[index : index + 8], "big", signed=True))

@@ -1,0 +1,338 @@
+"""Sorted blocks <-> bytes: a table's data blocks and indexes. docs/formats/table.md, the grammar.
+
+    block = count:i32 | prefix size:i32 | heads: u32be * count | ends: i32 * count
+          | prefix | entry * count | zeros[8]
+    entry = varint suffix size | suffix | value           (a key is the block's prefix and a suffix)
+
+Invariants: keys are strictly ascending; a head is the first four bytes of a suffix (short ones
+filled up with zeros), so that a search reads a few neighbouring lines of memory and looks at an
+entry only where heads are equal; the zeros let an 8-byte read at any suffix stay inside.
+A block trusts its inside: whoever makes one has verified its checksum (`format.codec`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kveik.format.coding import (
+    BytesWriter,
+    read_i32_be,
+    read_i32_le,
+    read_i64_be,
+    read_i64_le,
+    read_varint,
+    varint_size,
+    write_i32_be,
+    write_i32_le,
+    write_varint,
+)
+from kveik.native import i32, i64, u8
+
+FIXED: Final = 8  # bytes before the heads
+PER_ENTRY: Final = 8  # bytes of an entry's head and end
+PADDING: Final = bytes(8)
+SHORT: Final = 128  # a suffix below this has its size in one byte
+
+
+class BlockWriter:
+    """One block in the making, after another.
+
+    keys, values: its entries so far, count of them. size: bytes of its payload so far, but for a
+    byte or two a key where suffixes have 128 bytes and more.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.values: list[bytes] = []
+        self.count: i64 = 0
+        self.size: i64 = FIXED + 8
+        self._prefix: i64 = 0  # bytes that all keys begin with
+
+    def add(self, key: bytes, value: bytes) -> None:
+        """Add an entry; ValueError if its key is not behind the last."""
+        self.fill([key], [value], 0, 1 << 62)
+
+    def fill(self, keys: list[bytes], values: list[bytes], at: i64, bound: i64) -> i64:
+        """Add entries from position `at` on, as many as stay within bound bytes of payload.
+
+        The first entry of a block is always added. Returns the position of the first that was not.
+        ValueError if a key is not behind the one before it; what comes before is in.
+        """
+        count: i64 = len(keys)
+        if self.count == 0 and at < count:
+            self._begin(keys[at], values[at])
+            at += 1
+        if at >= count:
+            return at
+        own_keys = self.keys
+        own_values = self.values
+        first = own_keys[0]
+        last = own_keys[self.count - 1]
+        prefix: i64 = self._prefix
+        size: i64 = self.size
+        taken: i64 = self.count
+        while at < count:
+            key = keys[at]
+            if key <= last:
+                raise ValueError("keys must ascend")
+            value = values[at]
+            shared: i64 = common_prefix(first, key, prefix)
+            suffix: i64 = len(key) - shared
+            # What the prefix loses, each suffix gains.
+            grown: i64 = size + (taken - 1) * (prefix - shared)
+            grown += PER_ENTRY + varint_size(suffix) + suffix + len(value)
+            if grown > bound:
+                break
+            own_keys.append(key)
+            own_values.append(value)
+            last = key
+            taken += 1
+            prefix = shared
+            size = grown
+            at += 1
+        self._prefix = prefix
+        self.size = size
+        self.count = taken
+        return at
+
+    def _begin(self, key: bytes, value: bytes) -> None:
+        self.keys.append(key)
+        self.values.append(value)
+        self.count = 1
+        self.size = FIXED + 8 + PER_ENTRY + 1 + len(key) + len(value)
+        self._prefix = len(key)
+
+    def finish(self) -> list[bytes]:
+        """The pieces of the payload; the writer is empty again."""
+        start = BytesWriter()  # what stands before the entries, but for their ends
+        ends = BytesWriter()
+        entries = BytesWriter()
+        prefix: i64 = self._prefix
+        keys = self.keys
+        values = self.values
+        write_i32_le(start, i32(self.count))
+        write_i32_le(start, i32(prefix))
+        at: i64 = 0
+        while at < self.count:
+            key = keys[at]
+            suffix: i64 = len(key) - prefix
+            write_i32_be(start, _head(key, prefix))
+            if suffix < SHORT:
+                entries.append(u8(suffix))
+            else:
+                write_varint(entries, suffix)
+            entries.write(key[prefix:] if prefix > 0 else key)
+            entries.write(values[at])
+            write_i32_le(ends, i32(len(entries)))
+            at += 1
+        start.write(ends.getvalue())
+        if prefix > 0:
+            start.write(keys[0][:prefix])
+        entries.write(PADDING)
+        self.keys = []
+        self.values = []
+        self.count = 0
+        self.size = FIXED + 8
+        self._prefix = 0
+        return [start.getvalue(), entries.getvalue()]
+
+
+def common_prefix(first: bytes, second: bytes, bound: i64) -> i64:
+    """How many bytes both begin with; at most bound, which may not pass the end of `first`."""
+    if len(second) < bound:
+        bound = len(second)
+    at: i64 = 0
+    while at + 8 <= bound and read_i64_le(first, at) == read_i64_le(second, at):
+        at += 8
+    while at < bound and first[at] == second[at]:
+        at += 1
+    return at
+
+
+def _head(key: bytes, at: i64) -> i32:
+    """The four bytes of a key from `at` on, as a big-endian number; zeros stand for what lacks."""
+    if at + 4 <= len(key):
+        return read_i32_be(key, at)
+    return read_i32_be(key[at:] + PADDING, 0)
+
+
+class Block:
+    """A payload, searched where it stands. ValueError if its sizes do not add up."""
+
+    def __init__(self, data: bytes) -> None:
+        size: i64 = len(data)
+        if size < FIXED + 8:
+            raise ValueError("a block breaks off")
+        count: i64 = i64(read_i32_le(data, 0))
+        prefix: i64 = i64(read_i32_le(data, 4))
+        if count < 0 or prefix < 0 or FIXED + count * PER_ENTRY + prefix + 8 > size:
+            raise ValueError("the sizes in a block do not add up")
+        self._ends: i64 = FIXED + 4 * count
+        self._entries: i64 = FIXED + PER_ENTRY * count + prefix
+        stop: i64 = self._entries
+        if count > 0:
+            stop += i64(read_i32_le(data, self._ends + 4 * (count - 1)))
+        if stop + 8 != size:
+            raise ValueError("the sizes in a block do not add up")
+        self.data = data
+        self.count = count
+        self._prefix_size = prefix
+
+    def lower_bound(self, key: bytes) -> i64:
+        """The first entry whose key is not below `key`; count if there is none."""
+        side = self._beside_prefix(key)
+        if side != 0:
+            return self.count if side > 0 else 0
+        return self._search(key, 0)
+
+    def upper_bound(self, key: bytes) -> i64:
+        """The first entry whose key is above `key`; count if there is none."""
+        side = self._beside_prefix(key)
+        if side != 0:
+            return self.count if side > 0 else 0
+        return self._search(key, 1)
+
+    def find(self, key: bytes) -> i64:
+        """The entry with this key; -1 if there is none."""
+        if self._beside_prefix(key) != 0:
+            return -1
+        found = self._search(key, 0)
+        if found == self.count or self._order(found, key) != 0:
+            return -1
+        return found
+
+    def _search(self, key: bytes, behind: i64) -> i64:
+        """The first entry above `key`, or, where behind is 0, not below it.
+
+        `key` must begin with the prefix.
+        """
+        low: i64 = 0
+        high: i64 = self.count
+        data = self.data
+        head: i64 = i64(_head(key, self._prefix_size)) & 0xFFFFFFFF
+        while low < high:
+            middle: i64 = (low + high) >> 1
+            other: i64 = i64(read_i32_be(data, FIXED + 4 * middle)) & 0xFFFFFFFF
+            if other < head:
+                low = middle + 1
+            elif other > head or self._order(middle, key) >= behind:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def _beside_prefix(self, key: bytes) -> i64:
+        """0 if the key begins with the prefix; else whether it is below (-1) or above (1) it."""
+        prefix: i64 = self._prefix_size
+        if prefix == 0:
+            return 0
+        size: i64 = len(key)
+        start: i64 = self._entries - prefix
+        return compare(self.data, start, prefix, key, 0, size if size < prefix else prefix)
+
+    def _order(self, at: i64, key: bytes) -> i64:
+        """Whether the entry's key is below (-1), is (0) or is above (1) `key`.
+
+        `key` must begin with the prefix.
+        """
+        start = self._start(at)
+        data = self.data
+        suffix: i64 = data[start]
+        start += 1
+        if suffix >= SHORT:
+            suffix, start = read_varint(data, start - 1, len(data))
+        return 0 - compare(
+            data, start, suffix, key, self._prefix_size, len(key) - self._prefix_size
+        )
+
+    def _start(self, at: i64) -> i64:
+        """Where entry `at` begins."""
+        if at == 0:
+            return self._entries
+        return self._entries + i64(read_i32_le(self.data, self._ends + 4 * (at - 1)))
+
+    def key(self, at: i64) -> bytes:
+        """The key of entry `at`."""
+        start = self._start(at)
+        suffix, start = read_varint(self.data, start, len(self.data))
+        return self.prefix() + self.data[start : start + suffix]
+
+    def value(self, at: i64) -> bytes:
+        """The value of entry `at`."""
+        return self.data[self.start(at) : self.end(at)]
+
+    def start(self, at: i64) -> i64:
+        """Where the value of entry `at` begins in `data`."""
+        start = self._start(at)
+        suffix: i64 = self.data[start]
+        start += 1
+        if suffix >= SHORT:
+            suffix, start = read_varint(self.data, start - 1, len(self.data))
+        return start + suffix
+
+    def end(self, at: i64) -> i64:
+        """Where the value of entry `at` ends in `data`."""
+        return self._entries + i64(read_i32_le(self.data, self._ends + 4 * at))
+
+    def prefix(self) -> bytes:
+        """What all keys begin with."""
+        return self.data[self._entries - self._prefix_size : self._entries]
+
+    def keys(self) -> list[bytes]:
+        """All keys, in order."""
+        keys: list[bytes] = []
+        self.copy(0, self.count, keys, None)
+        return keys
+
+    def values(self) -> list[bytes]:
+        """All values, in order."""
+        values: list[bytes] = []
+        self.copy(0, self.count, None, values)
+        return values
+
+    def copy(
+        self, first: i64, last: i64, keys: list[bytes] | None, values: list[bytes] | None
+    ) -> None:
+        """Append the keys and the values of the entries from first to last (excluded)."""
+        data = self.data
+        prefix = self.prefix()
+        at = first
+        while at < last:
+            start = self._start(at)
+            suffix: i64 = data[start]
+            start += 1
+            if suffix >= SHORT:
+                suffix, start = read_varint(data, start - 1, len(data))
+            stop: i64 = start + suffix
+            if keys is not None:
+                keys.append(prefix + data[start:stop])
+            if values is not None:
+                values.append(data[stop : self.end(at)])
+            at += 1
+
+
+def compare(data: bytes, start: i64, size: i64, key: bytes, at: i64, key_size: i64) -> i64:
+    """-1, 0 or 1: `key` from `at` on (key_size bytes) against `size` bytes of data from `start`.
+
+    -1 where the key is below. Nothing is sliced. Eight bytes must be readable at every place up to
+    start + size, and the key must go on for key_size bytes.
+    """
+    common: i64 = size if size < key_size else key_size
+    done: i64 = 0
+    while done + 8 <= common:
+        ours: i64 = read_i64_be(key, at + done)
+        theirs: i64 = read_i64_be(data, start + done)
+        if ours != theirs:
+            # Unsigned: where the top bits differ, the negative one is the larger.
+            below = ours < theirs if (ours < 0) == (theirs < 0) else theirs < 0
+            return -1 if below else 1
+        done += 8
+    while done < common:
+        byte: i64 = key[at + done]
+        other: i64 = data[start + done]
+        if byte != other:
+            return -1 if byte < other else 1
+        done += 1
+    if key_size == size:
+        return 0
+    return -1 if key_size < size else 1
