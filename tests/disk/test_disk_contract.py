@@ -161,6 +161,7 @@ def test_creating_what_is_there_is_an_error_and_harmless(disk: Disk) -> None:
         lambda disk: disk.open("a", writable=True),
         lambda disk: disk.rename("a", "b"),
         lambda disk: disk.remove("a"),
+        lambda disk: disk.link("a", disk),
     ],
 )
 def test_a_missing_file_is_an_error_that_names_it(
@@ -202,6 +203,51 @@ def test_a_name_can_be_used_again_after_its_removal(disk: Disk) -> None:
     assert read_file(disk, "a") == b""
 
 
+@pytest.fixture
+def other(disk: Disk, tmp_path: Path) -> Disk:
+    """Another directory, of the same kind as the first."""
+    if isinstance(disk, PosixDisk):
+        return PosixDisk(tmp_path / "other")
+    return FaultyDisk(MemoryDisk()) if isinstance(disk, FaultyDisk) else MemoryDisk()
+
+
+def test_a_linked_file_is_one_content_under_a_name_in_each_directory(
+    disk: Disk, other: Disk
+) -> None:
+    write_file(disk, "a", b"hello")
+    disk.link("a", other)
+    assert (disk.names(), other.names()) == (["a"], ["a"])
+    file = disk.open("a", writable=True)
+    file.write(1, [b"u"])
+    assert read_file(other, "a") == b"hullo"
+
+
+def test_a_linked_file_outlives_the_name_it_was_linked_from(disk: Disk, other: Disk) -> None:
+    write_file(disk, "a", b"hello")
+    disk.link("a", other)
+    disk.remove("a")
+    assert (disk.names(), read_file(other, "a")) == ([], b"hello")
+
+
+def test_linking_over_a_name_is_an_error_and_harmless(disk: Disk, other: Disk) -> None:
+    write_file(disk, "a", b"hello")
+    write_file(other, "a", b"there")
+    with pytest.raises(FileExistsError):
+        disk.link("a", other)
+    with pytest.raises(FileExistsError):
+        disk.link("a", disk)
+    assert (read_file(disk, "a"), read_file(other, "a")) == (b"hello", b"there")
+
+
+def test_linking_to_a_disk_of_another_kind_is_an_error(disk: Disk, tmp_path: Path) -> None:
+    inner = disk.disk if isinstance(disk, FaultyDisk) else disk
+    stranger = MemoryDisk() if isinstance(inner, PosixDisk) else PosixDisk(tmp_path / "stranger")
+    write_file(disk, "a", b"hello")
+    with pytest.raises(OSError, match="cross-device") as caught:
+        disk.link("a", stranger)
+    assert (caught.value.errno, stranger.names()) == (errno.EXDEV, [])
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\0b", "LOCK"])
 def test_what_is_no_plain_file_name_is_refused(disk: Disk, name: str) -> None:
     write_file(disk, "a", b"")
@@ -211,6 +257,7 @@ def test_what_is_no_plain_file_name_is_refused(disk: Disk, name: str) -> None:
         lambda: disk.rename(name, "b"),
         lambda: disk.rename("a", name),
         lambda: disk.remove(name),
+        lambda: disk.link(name, disk),
     ):
         with pytest.raises(ValueError, match="not a file name"):
             use()

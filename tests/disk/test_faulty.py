@@ -31,6 +31,7 @@ HISTORY = [
     ("rename", "a"),
     ("sync_names", ""),
     ("open", "b"),
+    ("link", "b"),
     ("remove", "b"),
 ]
 
@@ -44,6 +45,7 @@ def run(disk: FaultyDisk) -> None:
     disk.rename("a", "b")
     disk.sync_names()
     disk.open("b")
+    disk.link("b", MemoryDisk())
     disk.remove("b")
 
 
@@ -56,7 +58,7 @@ def states() -> list[dict[str, bytes]]:
     start: dict[str, bytes] = {}
     empty, room = {"a": b""}, {"a": bytes(20)}
     written = b"hello" + bytes(15)
-    return [start, empty, room, *[{"a": written}] * 3, *[{"b": written}] * 3]
+    return [start, empty, room, *[{"a": written}] * 3, *[{"b": written}] * 4]
 
 
 def test_operations_are_counted_and_named_in_their_order() -> None:
@@ -177,6 +179,7 @@ def test_nothing_works_after_a_crash_but_closing() -> None:
         lambda: disk.open("a"),
         lambda: disk.rename("a", "b"),
         lambda: disk.remove("a"),
+        lambda: disk.link("a", MemoryDisk()),
     ]
     for use in uses:
         with pytest.raises(Stopped):

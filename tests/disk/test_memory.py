@@ -408,3 +408,27 @@ def test_a_closed_disk_can_be_locked_again() -> None:
     disk.lock()
     with pytest.raises(LockedError):
         disk.lock()
+
+
+def test_a_link_is_undone_by_a_crash_until_names_are_synced_where_it_was_made() -> None:
+    for synced in (False, True):
+        disk, other = MemoryDisk(), MemoryDisk()
+        file = disk.create("a")
+        file.write(0, [b"hello"])
+        file.sync()
+        disk.link("a", other)
+        disk.sync_names()
+        if synced:
+            other.sync_names()
+        assert other.crash().names() == (["a"] if synced else [])
+
+
+def test_a_sync_makes_bytes_safe_under_both_names_of_a_linked_file() -> None:
+    disk, other = MemoryDisk(), MemoryDisk()
+    file = disk.create("a")
+    disk.link("a", other)
+    other.sync_names()
+    file.write(0, [b"hello"])
+    file.sync()
+    left = other.crash().open("a")
+    assert left.read(0, 10) == b"hello"

@@ -543,3 +543,40 @@ def test_a_writer_that_may_not_write_the_lock_is_told_so(unprivileged: Path) -> 
     with pytest.raises(OpenError, match=f"^cannot write to {unprivileged}: Permission denied$"):
         disk.lock()
     disk.close()
+
+
+def test_what_is_no_plain_file_is_not_linked(tmp_path: Path, disk: PosixDisk) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a").touch()
+    (tmp_path / "symbolic").symlink_to("a")
+    other = PosixDisk(tmp_path / "folder")
+    for name in ("folder", "symbolic"):
+        with pytest.raises(OSError, match="not permitted") as caught:
+            disk.link(name, other)
+        assert caught.value.filename == str(tmp_path / name)
+    assert other.names() == []
+
+
+def test_nothing_is_linked_into_a_directory_that_was_opened_read_only(
+    tmp_path: Path, disk: PosixDisk
+) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "folder").mkdir()
+    other = PosixDisk(tmp_path / "folder", read_only=True)
+    with pytest.raises(OSError, match="read-only") as caught:
+        disk.link("a", other)
+    assert caught.value.errno == errno.EROFS
+    assert other.names() == []
+
+
+def test_a_link_that_the_system_refuses_is_an_error_that_names_the_file(
+    tmp_path: Path, disk: PosixDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    (tmp_path / "a").touch()
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OSError, match="cross-device") as caught:
+        disk.link("a", PosixDisk(tmp_path / "other"))
+    assert caught.value.filename == str(tmp_path / "a")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kveik.format.identity import VERSION, decode_identity, encode_identity
+from kveik.format.identity import VERSION, WITHOUT_MANIFEST, decode_identity, encode_identity
 
 ID = bytes(range(16))
 
 
 def test_an_identity_is_text_that_a_person_can_read() -> None:
-    assert encode_identity(ID) == b"kveik 1\nid 000102030405060708090a0b0c0d0e0f\n"
+    assert encode_identity(ID) == b"kveik 2\nid 000102030405060708090a0b0c0d0e0f\n"
 
 
 @given(st.binary(min_size=16, max_size=16))
@@ -21,8 +21,13 @@ def test_an_identity_comes_back(database_id: bytes) -> None:
     assert decode_identity(encode_identity(database_id)) == (VERSION, database_id)
 
 
+def test_the_version_before_there_were_tables_is_read() -> None:
+    old = b"kveik 1\nid 000102030405060708090a0b0c0d0e0f\n"
+    assert decode_identity(old) == (WITHOUT_MANIFEST, ID)
+
+
 def test_of_a_newer_format_only_the_version_is_read() -> None:
-    assert decode_identity(b"kveik 2\nwhatever it says\n") == (2, b"")
+    assert decode_identity(b"kveik 3\nwhatever it says\n") == (3, b"")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,7 @@ def test_of_a_newer_format_only_the_version_is_read() -> None:
         b"kveik",
         b"kveik \n",
         b"kveik one\nid 000102030405060708090a0b0c0d0e0f\n",
+        b"kveik 0\nid 000102030405060708090a0b0c0d0e0f\n",
         b"kveik -1\nid 000102030405060708090a0b0c0d0e0f\n",
         b"KVEIK 1\nid 000102030405060708090a0b0c0d0e0f\n",
         b"kveik 1\n",

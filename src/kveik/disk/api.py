@@ -110,6 +110,14 @@ class Disk(ABC):
         """Take a name away. FileNotFoundError if there is none. Open files stay open."""
 
     @abstractmethod
+    def link(self, name: str, other: Disk) -> None:
+        """Give a file the same name in another disk's directory too: one content, two names.
+
+        OSError where the system cannot (another file system, another kind of disk) and where the
+        other directory has the name. Durable after sync() of the file and sync_names() there.
+        """
+
+    @abstractmethod
     def sync_names(self) -> None:
         """Every creation, rename and removal before the call is durable when it returns."""
 

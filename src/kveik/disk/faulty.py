@@ -5,8 +5,8 @@ the order in which they begin, over the disk and all of its files; without a fau
 passed on unchanged. size, names, lock and close are not counted and get no fault of their own.
 Who may call: tests.
 
-The operations: create, open, read, write, allocate, sync, rename, remove, sync_names. The plan is
-told the name of the file: of a rename the old one, of sync_names the empty string.
+The operations: create, open, read, write, allocate, sync, rename, remove, link, sync_names. The
+plan is told the name of the file: of a rename the old one, of sync_names the empty string.
 """
 
 from __future__ import annotations
@@ -168,6 +168,10 @@ class FaultyDisk(Disk):
     def remove(self, name: str) -> None:
         self.perform("remove", name)
         self.disk.remove(name)
+
+    def link(self, name: str, other: Disk) -> None:
+        self.perform("link", name)
+        self.disk.link(name, other.disk if isinstance(other, FaultyDisk) else other)
 
     def sync_names(self) -> None:
         self.perform("sync_names", "")

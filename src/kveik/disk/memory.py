@@ -197,6 +197,18 @@ class MemoryDisk(Disk):
         with self.mutex:
             self._change(_Change(name, None, self._find(name)))
 
+    def link(self, name: str, other: Disk) -> None:
+        check_name(name)
+        with self.mutex:
+            content = self._find(name)
+        if not isinstance(other, MemoryDisk):
+            raise _error(errno.EXDEV, name)
+        with other.mutex:
+            other.check_power(name)
+            if name in other._names:
+                raise _error(errno.EEXIST, name)
+            other._change(_Change(None, name, content))
+
     def sync_names(self) -> None:
         with self.mutex:
             self.check_power(self.path)

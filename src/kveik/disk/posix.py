@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from typing import Final
 
@@ -208,6 +209,20 @@ class PosixDisk(Disk):
             os.unlink(name, dir_fd=self._directory)
         except OSError as error:
             error.filename = os.path.join(self.path, name)
+            raise
+
+    def link(self, name: str, other: Disk) -> None:
+        check_name(name)
+        path = os.path.join(self.path, name)
+        if not isinstance(other, PosixDisk):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+        other._check_change(name)
+        try:
+            if not stat.S_ISREG(os.lstat(name, dir_fd=self._directory).st_mode):
+                raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+            os.link(name, name, src_dir_fd=self._directory, dst_dir_fd=other._directory)
+        except OSError as error:
+            error.filename, error.filename2 = path, None
             raise
 
     def sync_names(self) -> None:

@@ -3,6 +3,7 @@
     record  = crc:u32 | length:i32 | lsn:i64 | payload[length]
     payload = 1 | commit+         commits, the first with the LSN `lsn`, each next with one more
             | 2 | MARK            a mark: everything up to `lsn` had been synced when it was written
+            | 3 | text            an edit, in the manifest only; `lsn` counts the edits
     commit  = varint entry count | entry+
     entry   = kind:u8 | varint key length | key | [expires:i64] | varint data length | data
 
@@ -34,6 +35,7 @@ from kveik.native import i32, i64, u8
 HEADER: Final = 16
 COMMITS: Final = 1
 MARK: Final = 2
+EDIT: Final = 3
 MARK_MAGIC: Final = b"\xf7KVSAFE\xf8"
 MARK_SIZE: Final = HEADER + 1 + 8
 EXPIRES_BIT: Final = 128
@@ -129,13 +131,18 @@ def _write_entry_head(out: BytesWriter, key: bytes, cell: Cell) -> None:
 
 def encode_mark(lsn: i64, salt: int) -> bytes:
     """The record that says: everything up to lsn is on the disk."""
+    return encode_record(MARK, lsn, MARK_MAGIC, salt)
+
+
+def encode_record(kind: i64, lsn: i64, body: bytes, salt: int) -> bytes:
+    """A whole record of a type that has no writer of its own."""
     out = BytesWriter()
-    write_i32_le(out, 9)
+    write_i32_le(out, i32(1 + len(body)))
     write_i64_le(out, lsn)
-    out.append(MARK)
-    out.write(MARK_MAGIC)
-    body = out.getvalue()
-    return _u32(crc32(body, salt)) + body
+    out.append(u8(kind))
+    out.write(body)
+    data = out.getvalue()
+    return _u32(crc32(data, salt)) + data
 
 
 def record_end(data: bytes, at: i64, salt: int) -> i64:

@@ -3,7 +3,8 @@
     head = "KVEIKLOG" | version:i32 | salt:i32 | number:i64 | size:i64 | database id[16]
          | zeros[12] | crc:i32                                                   (64 bytes)
 
-Called by `engine.log` and `engine.replay`. A head is written and synced before its file gets its
+Called by `engine.log` and `engine.replay`; `format.edit` has the manifest's head laid out the same,
+under a magic of its own. A head is written and synced before its file gets its
 name, so every file named as a segment has a whole one.
 """
 
@@ -36,21 +37,21 @@ class SegmentHead:
         self.version = version
 
 
-def encode_head(head: SegmentHead) -> bytes:
-    fields = (MAGIC, head.version, head.salt, head.number, head.size, head.database_id)
+def encode_head(head: SegmentHead, magic: bytes = MAGIC) -> bytes:
+    fields = (magic, head.version, head.salt, head.number, head.size, head.database_id)
     crc = zlib.crc32(_LAYOUT.pack(*fields, 0)[:-4])
     return _LAYOUT.pack(*fields, crc)
 
 
-def decode_head(data: bytes) -> SegmentHead:
+def decode_head(data: bytes, magic: bytes = MAGIC, what: str = "log segment") -> SegmentHead:
     """The head; ValueError says what is wrong with it."""
     if len(data) < HEAD_SIZE:
-        raise ValueError(f"the segment's head breaks off after {len(data)} bytes")
-    magic, version, salt, number, size, database_id, crc = _LAYOUT.unpack_from(data)
-    if magic != MAGIC:
-        raise ValueError("not a log segment")
+        raise ValueError(f"the {what}'s head breaks off after {len(data)} bytes")
+    found, version, salt, number, size, database_id, crc = _LAYOUT.unpack_from(data)
+    if found != magic:
+        raise ValueError(f"not a {what}")
     if zlib.crc32(data[: HEAD_SIZE - 4]) != crc:
-        raise ValueError("the checksum of the segment's head does not match")
+        raise ValueError(f"the checksum of the {what}'s head does not match")
     return SegmentHead(number, size, salt, database_id, version)
 
 
