@@ -8,6 +8,7 @@
     |-- CorruptionError               bytes on disk are not what was written (file and offset)
     |-- UseError                      the caller's fault
     |   |-- ClosedError               use after close
+    |   |-- Conflict                  an optimistic transaction lost a race: do it again
     |   |-- ReadOnlyError             a write to a database opened read-only
     |   `-- LimitError (ValueError)   a key, value or batch past its bound
     |-- StorageError                  the disk's fault
@@ -66,6 +67,10 @@ class ClosedError(UseError):
 
 class ReadOnlyError(UseError):
     """A write to a database that was opened read-only."""
+
+
+class Conflict(UseError):  # noqa: N818 (a lost race is no error of anybody)
+    """What an optimistic transaction had read has been changed meanwhile; nothing was written."""
 
 
 class LimitError(UseError, ValueError):

@@ -1,233 +1,304 @@
-"""The embedded database: the store behind a lock, for any number of threads.
+"""The embedded database: what a program holds in its hands.
 
-Invariants: whoever holds the lock is the thread of truth. At durability "always" a write returns,
-and a read shows it, only once it has been synced: the first thread that needs a sync performs it
-for all that gathered, without the lock, while the others wait. Called by the public face.
+Called by the public face; `Shared` has the lock and the rules of durability.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
+from typing import Any, Final
 
-from kveik.engine.memtable import Rows
-from kveik.engine.store import Store
+from kveik.disk.api import Disk
+from kveik.engine.batch import Batch
+from kveik.engine.checkpoint import write_checkpoint
+from kveik.engine.frozen import FrozenDatabase
+from kveik.engine.optimistic import OptimisticTransaction
+from kveik.engine.reading import MISSING, Reader
+from kveik.engine.shared import Shared
+from kveik.engine.snapshot import Snapshot
+from kveik.engine.statistics import statistics
 from kveik.engine.transaction import PREFIXES, Transaction
-from kveik.errors import ClosedError, FailStopError, LimitError
-from kveik.format.keys import decode_key, encode_bound, encode_key
+from kveik.errors import LimitError
+from kveik.format.keys import encode_bound, encode_key
 from kveik.format.values import decode_value, encode_value
-from kveik.limits import MAX_BACKLOG, MAX_TTL, MAX_UNWRITTEN, SYNC_INTERVAL
-from kveik.model import Cell, Writes
-from kveik.native import i64
+from kveik.limits import MAX_TTL
+from kveik.model import BYTES, Cell, Writes
+from kveik.native import i64, mypyc_attr
+
+ANY: Final = object()  # in place of a value that is not asked for
+PREFIX: Final = PREFIXES[0]
 
 
-class Batch:
-    """Puts and deletes that happen together: all or none, whatever crashes."""
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Database(Reader):
+    """An open database: a mutable mapping that is on the disk, in key order.
 
-    def __init__(self) -> None:
-        self.writes = Writes()
-
-    def put(self, key: object, value: object) -> None:
-        """Add a put; key and value as for Database.put."""
-        kind, data = encode_value(value)
-        self.writes.put(PREFIXES[0] + encode_key(key), Cell(kind, data))
-
-    def delete(self, key: object) -> None:
-        """Add a delete; it need not exist."""
-        self.writes.delete(PREFIXES[0] + encode_key(key))
-
-    def __len__(self) -> int:
-        return self.writes.count
-
-
-class Database:
-    """An open database. Safe for several threads; close it, or use it as a context manager.
-
-    Keys are bytes, str, int, float, bool, None or tuples of them; values are bytes, str or what
-    JSON can say, and come back with the type they went in with.
+    Safe for several threads. Close it, or use it as a context manager. Keys are bytes, str, int,
+    float, bool, None or tuples of them; values are bytes, str or what JSON can say, and come back
+    with the type they went in with.
     """
 
-    def __init__(self, store: Store, durability: str) -> None:
-        self._store = store
-        self._always = durability == "always"
-        self._interval = durability == "interval"
-        store.gated = self._always
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._syncing = False
-        self._sync_due = False  # the next flush shall sync
-        self._closing = False
-        self._stop = threading.Event()
-        self._flusher: threading.Thread | None = None
-        self._txn = Transaction(store)
-
-    # --- reads ----------------------------------------------------------------------------------
-
-    def get(self, key: object, default: object = None) -> object:
-        """The value of a key, or default."""
-        stored = encode_key(key)
-        with self._lock:
-            txn = self._begin()
-            cell = txn.get(stored)
-            self._await(txn.seen)
-        return default if cell is None else decode_value(cell.kind, cell.data)
-
-    def range(
-        self,
-        start: object = None,
-        end: object = None,
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[tuple[object, object]]:
-        """The entries from start (included) to end (excluded) in key order, at one instant.
-
-        Text keys come back as their UTF-8 bytes; None is no bound. LimitError for a limit below 0.
-        """
-        if limit is not None and limit < 0:
-            raise LimitError("a limit is 0 or more")
-        low = b"" if start is None else encode_bound(start)
-        high = None if end is None else encode_bound(end)
-        with self._lock:
-            txn = self._begin()
-            rows = txn.scan(low, high, reverse, -1 if limit is None else limit)
-            self._await(txn.seen)
-        return _decoded(rows)
+    def __init__(self, shared: Shared, open_disk: Callable[[str], Disk]) -> None:
+        """open_disk opens the directory that a checkpoint is written to."""
+        super().__init__(shared)
+        self._open_disk = open_disk
 
     def _begin(self) -> Transaction:
-        self._check_open()
-        self._txn.begin(0)
-        return self._txn
+        return self._shared.begin()
 
-    def _check_open(self) -> None:
-        if self._closing:
-            raise ClosedError("the database has been closed")
+    def _keep(self) -> Snapshot | None:
+        return self._shared.snapshot()
 
     # --- writes ---------------------------------------------------------------------------------
 
-    def put(self, key: object, value: object, *, ttl: float | None = None) -> None:
-        """Write a value; with ttl it expires after so many seconds."""
-        kind, data = encode_value(value)
-        expires = 0
+    def put(
+        self,
+        key: object,
+        value: object,
+        *,
+        ttl: float | None = None,
+        if_equal: object = ANY,
+        if_absent: bool = False,
+    ) -> bool:
+        """Write a value; with ttl it expires after so many seconds.
+
+        if_equal: only where the key's value equals this one; if_absent: only where it has none.
+        Whether it was written. LimitError past the bounds, TypeError for what JSON cannot say.
+        """
+        if type(value) is bytes:
+            cell = Cell(BYTES, value)
+        else:
+            kind, data = encode_value(value)
+            cell = Cell(kind, data)
         if ttl is not None:
-            if not 0 < ttl <= MAX_TTL:
-                raise LimitError(f"a ttl is more than 0 and at most {MAX_TTL} seconds")
-            expires = self._store.now() + int(ttl * 1000)
+            cell = Cell(cell.kind, cell.data, self._expiry(ttl))
+        stored = encode_key(key)
         writes = Writes()
-        writes.put(PREFIXES[0] + encode_key(key), Cell(kind, data, expires))
-        with self._lock:
-            self._commit(writes)
+        writes.put(PREFIX + stored, cell)
+        shared = self._shared
+        shared.enter()
+        try:
+            if if_absent or if_equal is not ANY:
+                if not self._matches(stored, if_equal, if_absent):
+                    return False
+            shared.commit(writes)
+        finally:
+            shared.leave()
+        return True
+
+    def _expiry(self, ttl: float) -> i64:
+        if not 0 < ttl <= MAX_TTL:
+            raise LimitError(f"a ttl is more than 0 and at most {MAX_TTL} seconds")
+        return self._shared.store.now() + int(ttl * 1000)
+
+    def _matches(self, stored: bytes, if_equal: object, if_absent: bool) -> bool:
+        """Whether a key is as it should be; called with the lock held."""
+        if if_absent and if_equal is not ANY:
+            raise LimitError("a value cannot be absent and equal to something")
+        cell = self._look(stored)
+        if cell is None:
+            matches = if_absent
+        else:
+            matches = not if_absent and decode_value(cell.kind, cell.data) == if_equal
+        if not matches:
+            self._await_seen()
+        return matches
 
     def delete(self, key: object) -> bool:
         """Delete a key; whether it had a value."""
         stored = encode_key(key)
-        with self._lock:
-            txn = self._begin()
-            if not txn.delete(stored):
-                self._await(txn.seen)
+        shared = self._shared
+        shared.enter()
+        try:
+            if self._look(stored) is None:
+                self._await_seen()
                 return False
-            self._commit(txn.writes)
+            writes = Writes()
+            writes.delete(PREFIX + stored)
+            shared.commit(writes)
+        finally:
+            shared.leave()
         return True
+
+    def delete_range(self, start: object = None, end: object = None) -> None:
+        """Delete every key from start (included) to end (excluded); None is no bound."""
+        low = PREFIX + (b"" if start is None else encode_bound(start))
+        high = PREFIXES[1] if end is None else PREFIX + encode_bound(end)
+        if low < high:
+            writes = Writes()
+            writes.clear(low, high)
+            self._commit(writes)
+
+    def put_many(self, items: Mapping[Any, Any] | Iterable[tuple[object, object]]) -> None:
+        """Write several values, all or none: a mapping, or pairs of key and value."""
+        batch = Batch()
+        pairs = items.items() if isinstance(items, Mapping) else items
+        for key, value in pairs:
+            batch.put(key, value)
+        self.write(batch)
 
     def write(self, batch: Batch) -> None:
         """Do all of a batch, or, if it raises, none of it. The batch is empty afterwards."""
-        writes = batch.writes
-        if writes.count > 0:
-            with self._lock:
-                self._commit(writes)
+        if batch.writes.count > 0:
+            self._commit(batch.writes)
             batch.writes = Writes()
 
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """A batch that is written at the end of the with block, unless that raises."""
+        batch = Batch()
+        yield batch
+        self.write(batch)
+
     def _commit(self, writes: Writes) -> None:
-        self._check_open()
-        lsn = self._store.commit(writes)
-        if self._always:
-            self._await(lsn)
-            return
-        while self._syncing and self._store.pending() > MAX_BACKLOG:
-            self._changed.wait()  # no faster than the disk
-        if self._store.pending() > MAX_UNWRITTEN and not self._syncing:
-            self._flush(False)
-        if self._flusher is None:
-            self._flusher = threading.Thread(target=self._flush_often, daemon=True)
-            self._flusher.start()
-
-    # --- durability -----------------------------------------------------------------------------
-
-    def _await(self, lsn: i64) -> None:
-        """Return once everything up to lsn is safe; called, and returns, with the lock held."""
-        if not self._always:
-            return
-        store = self._store
-        while store.synced() < lsn:
-            if store.failure:
-                raise FailStopError(store.failure)
-            if store.closed:
-                raise ClosedError("the database was closed before the write was synced")
-            if self._syncing or self._closing:
-                self._changed.wait()
-            else:
-                self._flush(True)
-
-    def _flush(self, sync: bool) -> None:
-        """Write, perhaps sync, what has gathered; gives the lock away while the disk works."""
-        group = self._store.take(sync or self._sync_due)
-        if group is None:
-            return
-        self._syncing = True
-        self._lock.release()
-        failed: OSError | None = None
-        done = False
+        shared = self._shared
+        shared.enter()
         try:
-            group.perform()
-            done = True
-        except OSError as error:
-            failed = error
+            shared.commit(writes)
         finally:
-            self._lock.acquire()
-            self._syncing = False
-            if done:
-                self._store.settle(group)
-                self._sync_due = self._sync_due and not group.sync
-            elif failed is not None:
-                self._store.fail(failed)
-            else:  # Ctrl-C: whoever comes next does it again
-                self._store.put_back(group)
-            self._changed.notify_all()
+            shared.leave()
 
-    def _flush_often(self) -> None:
-        while not self._stop.wait(SYNC_INTERVAL):
-            with self._lock:
-                self._sync_due = self._interval
-                while self._syncing and self._sync_due:
-                    self._changed.wait()  # perhaps a writer's next flush syncs, too
-                if not self._syncing and not self._closing:
-                    self._flush(self._sync_due)
+    # --- a mutable mapping ----------------------------------------------------------------------
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.put(key, value)
+
+    def __delitem__(self, key: object) -> None:
+        if not self.delete(key):
+            raise KeyError(key)
+
+    def pop(self, key: object, default: object = MISSING) -> object:
+        """Delete a key and return its value; KeyError, or default, where it has none."""
+        stored = encode_key(key)
+        shared = self._shared
+        shared.enter()
+        try:
+            cell = self._look(stored)
+            if cell is None:
+                self._await_seen()
+            else:
+                writes = Writes()
+                writes.delete(PREFIX + stored)
+                shared.commit(writes)
+        finally:
+            shared.leave()
+        if cell is not None:
+            return decode_value(cell.kind, cell.data)
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[object, object]:
+        """Delete the last key and return it with its value; KeyError if there is none."""
+        while True:
+            for key, _ in self.range(reverse=True, limit=1):
+                value = self.pop(key, MISSING)
+                if value is not MISSING:
+                    return key, value
+                break  # somebody else was faster
+            else:
+                raise KeyError("the database is empty")
+
+    def setdefault(self, key: object, default: object = None) -> object:
+        """The value of a key; where it has none, default, which it has from then on."""
+        while True:
+            value = self.get(key, MISSING)
+            if value is not MISSING:
+                return value
+            if self.put(key, default, if_absent=True):
+                return default
+
+    def update(self, items: Mapping[Any, Any] | Iterable[tuple[object, object]] = ()) -> None:
+        """As put_many."""
+        self.put_many(items)
+
+    def clear(self) -> None:
+        """Delete every key."""
+        self.delete_range()
+
+    # --- more than one step ---------------------------------------------------------------------
+
+    def snapshot(self) -> FrozenDatabase:
+        """What is there now, whatever is written later: for `with`, and for as long as needed."""
+        shared = self._shared
+        shared.enter()
+        try:
+            return FrozenDatabase(shared, shared.snapshot())
+        finally:
+            shared.leave()
+
+    @contextmanager
+    def transaction(self) -> Iterator[OptimisticTransaction]:
+        """Reads and writes that happen together at the end of the with block.
+
+        Conflict: what it had read has been changed meanwhile, and nothing was written; do it again.
+        """
+        snapshot = self.snapshot()
+        try:
+            txn = OptimisticTransaction(snapshot)
+            yield txn
+            txn.commit()
+        finally:
+            snapshot.close()
+
+    # --- upkeep ---------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Return once everything written so far is in tables."""
+        shared = self._shared
+        shared.enter()
+        try:
+            shared.tables_made()
+        finally:
+            shared.leave()
+
+    def compact(self, start: object = None, end: object = None) -> None:
+        """Return once the tables from start to end are merged: what is deleted leaves the disk."""
+        low = PREFIX + (b"" if start is None else encode_bound(start))
+        high = PREFIXES[1] if end is None else PREFIX + encode_bound(end)
+        shared = self._shared
+        shared.enter()
+        try:
+            shared.tables_made()
+            shared.compacted(low, high)
+        finally:
+            shared.leave()
+
+    def checkpoint(self, path: str) -> None:
+        """Write a copy of what is there now, that can be opened, to a directory that is not there.
+
+        It costs little room, as the tables are shared by hard links: on the same file system.
+        """
+        shared = self._shared
+        shared.enter()
+        try:
+            shared.tables_made()
+            snapshot = shared.snapshot()
+            flushed = shared.store.flushed
+        finally:
+            shared.leave()
+        try:
+            write_checkpoint(snapshot, flushed, shared.store.disk, self._open_disk(path))
+        finally:
+            snapshot.let_go()
+
+    def stats(self) -> dict[str, object]:
+        """What the engine holds and has done; docs/embedded.md explains every figure."""
+        shared = self._shared
+        shared.enter()
+        try:
+            shared.check_open()
+            return statistics(shared.store, shared.upkeep)
+        finally:
+            shared.leave()
 
     # --- the end --------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Sync what is left and release the directory. Idempotent."""
-        with self._lock:
-            self._closing = True
-            try:
-                while self._syncing:
-                    self._changed.wait()
-            except BaseException:  # Ctrl-C: it is still open, and others wait to go on
-                self._closing = False
-                self._changed.notify_all()
-                raise
-            self._stop.set()
-            if self._store.closed:
-                return
-            try:
-                self._store.close()
-            except OSError as error:
-                raise FailStopError(f"the last writes could not be synced: {error}") from error
-            finally:
-                self._changed.notify_all()
-            if self._store.failure and not self._always:  # writes that had returned are lost
-                raise FailStopError(self._store.failure)
+        self._shared.close()
 
     def __enter__(self) -> Database:
         return self
@@ -239,9 +310,3 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _decoded(rows: Rows) -> Iterator[tuple[object, object]]:
-    """The entries of a range, decoded one by one."""
-    for key, cell in zip(rows.keys, rows.cells, strict=True):
-        yield decode_key(key), decode_value(cell.kind, cell.data)

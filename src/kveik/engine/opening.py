@@ -77,7 +77,7 @@ def _manifest(disk: Disk, read_only: bool) -> tuple[bytes, Manifest | None, Stat
             manifest = open_manifest(disk, database_id)
             return database_id, manifest, manifest.state
     manifest = create_manifest(disk, database_id)
-    _write_identity(disk, database_id)
+    write_identity(disk, database_id)
     return database_id, manifest, manifest.state
 
 
@@ -100,7 +100,7 @@ def _refuse_strangers(disk: Disk, create: bool) -> None:
         raise NotKveikError(f"{disk.path} holds no database")
 
 
-def _write_identity(disk: Disk, database_id: bytes) -> None:
+def write_identity(disk: Disk, database_id: bytes) -> None:
     """Make the directory a database of this format; its manifest is there already."""
     if NEW_IDENTITY in disk.names():
         disk.remove(NEW_IDENTITY)

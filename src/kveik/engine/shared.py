@@ -74,18 +74,26 @@ class Shared:
     def load(self, fault: Fault, txn: Transaction) -> None:
         """Load what a transaction missed, without the lock; it then runs again from the start."""
         held = txn.held()
-        self.lock.release()
         loaded = False
         try:
-            loaded = fault.load(False)
+            self.fetch(fault)
+            loaded = True
         finally:
-            self.lock.acquire()
             if not loaded:
                 unpin(held)
-        fault.settle(self.store.cache)
         txn.begin(0)  # others may have used it meanwhile
         txn.adopt(held)
         txn.hold(fault.pinned)
+
+    def fetch(self, fault: Fault) -> None:
+        """Load what is missing, without the lock, and pin it: `fault.pinned` is the caller's."""
+        self.lock.release()
+        try:
+            fault.load(False)
+        finally:
+            self.lock.acquire()
+        self.check_open()
+        fault.settle(self.store.cache)
 
     def snapshot(self) -> Snapshot:
         self.check_open()

@@ -44,8 +44,12 @@ class Transaction:
     def begin(self, database: i64) -> None:
         """Forget everything and start on a numbered database."""
         if self._held:
-            unpin(self.held())
+            self.end()
         self.again(database)
+
+    def end(self) -> None:
+        """Nothing that was loaded for it need be kept."""
+        unpin(self.held())
 
     def again(self, database: i64) -> None:
         """As begin, but what was loaded for this command stays in memory."""

@@ -61,6 +61,21 @@ def encode_bound(key: object) -> bytes:
     return encode_key(key) if key != "" else b""
 
 
+def prefix_bounds(prefix: object) -> tuple[bytes, bytes | None]:
+    """(low, high) of the keys that begin with bytes, a text, or the items of a tuple.
+
+    None: there is no end. TypeError for other types, as nothing begins with a number.
+    """
+    if isinstance(prefix, tuple):
+        low = encode_key(prefix)[:-1]
+    elif isinstance(prefix, (bytes, str)):
+        low = encode_key(prefix) if prefix else b""
+    else:
+        raise TypeError(f"a prefix is bytes, str or a tuple, not {type(prefix).__name__}")
+    kept = low.rstrip(b"\xff")
+    return low, kept[:-1] + bytes((kept[-1] + 1,)) if kept else None
+
+
 def _encode_other(key: object, depth: int) -> bytes:
     if key is None:
         return bytes((NONE,))

@@ -1,0 +1,44 @@
+"""The views that keys(), values() and items() of a mapping give: live, in key order, read in one go.
+
+Python's own views look each key up again; these read the range. Made by the readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from typing import Any
+
+from kveik.native import mypyc_attr
+
+
+@mypyc_attr(native_class=False)
+class Keys(KeysView[object]):
+    def __reversed__(self) -> Iterator[object]:
+        return reversed(_source(self))
+
+
+@mypyc_attr(native_class=False)
+class Values(ValuesView[object]):
+    def __iter__(self) -> Iterator[object]:
+        for _, value in _source(self).range():
+            yield value
+
+    def __reversed__(self) -> Iterator[object]:
+        for _, value in _source(self).range(reverse=True):
+            yield value
+
+    def __contains__(self, value: object) -> bool:
+        return any(found == value for found in self)
+
+
+@mypyc_attr(native_class=False)
+class Items(ItemsView[object, object]):
+    def __iter__(self) -> Iterator[tuple[object, object]]:
+        yield from _source(self).range()
+
+    def __reversed__(self) -> Iterator[tuple[object, object]]:
+        yield from _source(self).range(reverse=True)
+
+
+def _source(view: Any) -> Any:
+    return view._mapping

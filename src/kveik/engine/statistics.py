@@ -1,0 +1,63 @@
+"""What the engine holds and has done, as a dict of plain values. Called by the database and INFO."""
+
+from __future__ import annotations
+
+from kveik.engine.store import Store
+from kveik.engine.upkeep import Upkeep
+
+
+def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
+    """Sizes in bytes, times in seconds, counts since the database was opened."""
+    hit = store.hit
+    memtables = store.view.memtables
+    found: dict[str, object] = {
+        "levels": _levels(store),
+        "memtables": len(memtables),
+        "memtable_entries": sum([len(memtable) for memtable in memtables]),
+        "last_lsn": store.lsn(),
+        "synced_lsn": store.synced(),
+        "flushed_lsn": store.flushed,
+        "cache_bytes": store.cache.size,
+        "cache_capacity": store.cache.capacity,
+        "cache_loads": store.cache.misses,
+        "cache_evictions": store.cache.evictions,
+        "table_searches": hit.searches,
+        "blocks_searched": hit.blocks,
+        "read_amplification": hit.blocks / hit.searches if hit.searches else 0.0,
+        "stalled_seconds": store.stalled,
+        "failure": store.failure,
+        "full": store.full,
+    }
+    if upkeep is not None:
+        found.update(_upkeep(store, upkeep))
+    return found
+
+
+def _levels(store: Store) -> list[dict[str, int]]:
+    levels: list[dict[str, int]] = []
+    for tables in store.view.version.levels:
+        levels.append(
+            {
+                "tables": len(tables),
+                "bytes": sum([table.info.size for table in tables]),
+                "entries": sum([table.info.entries for table in tables]),
+                "tombstones": sum([table.info.tombstones for table in tables]),
+            }
+        )
+    while len(levels) > 1 and levels[-1]["tables"] == 0:
+        levels.pop()
+    return levels
+
+
+def _upkeep(store: Store, upkeep: Upkeep) -> dict[str, object]:
+    written = upkeep.flushed + upkeep.rewritten
+    return {
+        "debt": upkeep.debt(),
+        "flushes": upkeep.flushes,
+        "flushed_bytes": upkeep.flushed,
+        "compactions": upkeep.compactions,
+        "compaction_read_bytes": upkeep.compacted,
+        "compaction_written_bytes": upkeep.rewritten,
+        "compaction_seconds": upkeep.compacting_seconds,
+        "write_amplification": written / upkeep.flushed if upkeep.flushed else 0.0,
+    }
