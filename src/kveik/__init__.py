@@ -15,17 +15,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kveik.errors import KveikError
+from kveik.errors import Conflict, KveikError
 from kveik.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from kveik.client.jsonlines import KVDBClient
     from kveik.embedded import open_database as open
-    from kveik.engine.database import Batch, Database
+    from kveik.engine.batch import Batch
+    from kveik.engine.database import Database
     from kveik.keyvaluedb import KeyValueDB
 
 __all__ = [
     "Batch",
+    "Conflict",
     "Database",
     "KVDBClient",
     "KeyValueDB",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Batch": ("kveik.engine.database", "Batch"),
+    "Batch": ("kveik.engine.batch", "Batch"),
     "Database": ("kveik.engine.database", "Database"),
     "KVDBClient": ("kveik.client.jsonlines", "KVDBClient"),
     "KeyValueDB": ("kveik.keyvaluedb", "KeyValueDB"),

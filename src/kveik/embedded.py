@@ -6,14 +6,23 @@ The public face (`kveik.open`) and the command line call it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from kveik.disk.posix import PosixDisk
 from kveik.engine.database import Database
-from kveik.engine.store import open_store
+from kveik.engine.frozen import FrozenDatabase
+from kveik.engine.lanes import ProcessLane
+from kveik.engine.opening import open_store
+from kveik.engine.shared import Shared
+from kveik.engine.upkeep import Upkeep
 from kveik.limits import MIN_MEMORY
 from kveik.model import DURABILITIES
 from kveik.sizes import parse_size, show_size
+
+# threads: one allocates segments, one waits for a flush, one for a compaction
+HELPERS: Final = 3
 
 
 def open_database(
@@ -28,7 +37,7 @@ def open_database(
 
     durability: "always": a write returns once it is on the disk. "interval": at once, and synced
     every second. "none": at once, and the operating system decides.
-    memory: a size such as "256MB"; the log's segments are sized by it.
+    memory: a size such as "256MB", for memtables and cache; the process needs about 100 MB more.
     Raises OpenError (NotKveikError, LockedError, NewerFormatError), CorruptionError, ValueError.
     """
     if durability not in DURABILITIES:
@@ -37,6 +46,13 @@ def open_database(
     if budget < MIN_MEMORY:
         raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}, not {show_size(budget)}")
     disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
-    ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
-    store = open_store(disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit)
-    return Database(store, durability)
+    helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix="kveik")
+    store = open_store(
+        disk, memory=budget, create=create, read_only=read_only, spawn=helpers.submit
+    )
+    upkeep = None if read_only else Upkeep(store, ProcessLane(disk), ProcessLane(disk))
+    return Database(Shared(store, durability, upkeep, helpers.submit), PosixDisk)
+
+
+MutableMapping.register(Database)
+Mapping.register(FrozenDatabase)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from kveik.embedded import open_database
-from kveik.engine.database import Batch
+from kveik.engine.batch import Batch
 from kveik.format.keys import encode_bound, encode_key
 from kveik.format.values import key_as_text
 

@@ -66,7 +66,7 @@ def _sections(server: Server) -> dict[str, dict[str, object]]:
     uptime = int(server.now - server.started)
     keyspace: dict[str, object] = {}
     for database in range(DATABASES):
-        keys = store.memtable.live(database)
+        keys = store.view.likely_keys(database)
         if keys:
             keyspace[f"db{database}"] = f"keys={keys},expires=0,avg_ttl=0"
     return {

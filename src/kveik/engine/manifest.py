@@ -167,8 +167,13 @@ def create_manifest(disk: Disk, database_id: bytes) -> Manifest:
     Replaces one that is there: a directory whose identity does not ask for a manifest has no
     tables, whatever an upgrade that broke off has left. DiskFullError, OSError: try again.
     """
-    manifest = Manifest(disk, database_id, State(empty_levels()))
-    manifest.rewrite(manifest.state)
+    return write_manifest(disk, database_id, State(empty_levels()))
+
+
+def write_manifest(disk: Disk, database_id: bytes, state: State) -> Manifest:
+    """A fresh manifest, durable, that says this. DiskFullError, OSError."""
+    manifest = Manifest(disk, database_id, state)
+    manifest.rewrite(state)
     return manifest
 
 

@@ -95,6 +95,7 @@ class OptimisticTransaction:
                     shared.fetch(fault)
                     self.txn.hold(fault.pinned)
         finally:
+            self.txn.end()
             shared.leave()
 
     def _rows(self, wanted: ReadRange) -> Rows:
@@ -109,6 +110,7 @@ class OptimisticTransaction:
                     shared.fetch(fault)
                     self.txn.hold(fault.pinned)
         finally:
+            self.txn.end()
             shared.leave()
 
     def commit(self) -> None:
@@ -128,7 +130,6 @@ class OptimisticTransaction:
             else:
                 shared.wait_for(self.txn.seen)
         finally:
-            self.txn.end()
             shared.leave()
 
     def _check(self, now: Transaction) -> None:

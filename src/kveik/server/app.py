@@ -20,12 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kveik.command.state import Server
 from kveik.disk.posix import PosixDisk
+from kveik.engine.lanes import ProcessLane
+from kveik.engine.opening import open_store
 from kveik.engine.replay import Progress
-from kveik.engine.store import Store, open_store
+from kveik.engine.store import Store
+from kveik.engine.upkeep import Upkeep
 from kveik.errors import StorageError
 from kveik.limits import STOP_GRACE, SYNC_INTERVAL
 from kveik.server.config import Address, Config
 from kveik.server.gate import Gate
+from kveik.server.helpers import Keeper, Loader
 from kveik.server.host import Host
 from kveik.server.listener import bind, listen, most_connections
 from kveik.server.session import Session
@@ -92,17 +96,22 @@ class App:
 
     async def serve(self, sockets: list[tuple[Address, socket.socket]], ready: Ready) -> None:
         loop = asyncio.get_running_loop()
+        store = self._store
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         syncer = Syncer(loop)
-        gate = Gate(self._server, loop, self._config.durability, syncer.perform)
+        keeper = Keeper(loop, Upkeep(store, ProcessLane(store.disk), ProcessLane(store.disk)))
+        gate = Gate(
+            self._server, loop, self._config.durability, syncer.perform, keeper.keep_up
+        )
+        self._loader = Loader(loop)
         self._host = Host(self._server, gate, self._stopping.set)
         listeners = []
         for address, bound in sockets:
             make = self._session_factory(loop, address.protocol)
             listeners.append(await listen(bound, make))
         self._describe(sockets[0][1].getsockname()[1])
-        upkeep = asyncio.create_task(self._upkeep(gate))
+        upkeep = asyncio.create_task(self._upkeep(gate, keeper))
         ready([f"{address.protocol}://{_shown(bound)}" for address, bound in sockets])
         await self._stopping.wait()
         log.info("stopping")
@@ -112,17 +121,20 @@ class App:
         upkeep.cancel()
         while gate.busy:  # whether the last sync failed must be known before the store is closed
             await asyncio.sleep(0.001)
+        await keeper.end()
+        self._loader.stop()
         syncer.stop()
 
     def _session_factory(
         self, loop: asyncio.AbstractEventLoop, protocol: str
     ) -> Callable[[], object]:
         host = self._host
+        load = self._loader.load
         assert host is not None
 
         def make() -> object:
             self._count += 1
-            session = Session(host, loop, self._count, protocol, self._forget)
+            session = Session(host, loop, self._count, protocol, self._forget, load)
             self._sessions.add(session)
             self._server.connections += 1
             self._server.connections_ever += 1
@@ -134,10 +146,11 @@ class App:
         self._sessions.discard(session)
         self._server.connections -= 1
 
-    async def _upkeep(self, gate: Gate) -> None:
-        """Once a second: the sync of durability "interval", and what INFO shows."""
+    async def _upkeep(self, gate: Gate, keeper: Keeper) -> None:
+        """Once a second: the sync of durability "interval", what INFO shows, and work left over."""
         while True:
             _measure(self._server)
+            keeper.keep_up()
             if self._config.durability == "interval":
                 gate.sync_now()
             await asyncio.sleep(SYNC_INTERVAL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from kveik.command.state import Client
 from kveik.errors import CommandError
 from kveik.native import i64
-from kveik.server.host import Host
+from kveik.server.host import Host, Parked
 from kveik.wire import jsonlines
 from kveik.wire.jsonlines import LineDecoder, decode_request
 from kveik.wire.resp import RequestDecoder, clean_line
@@ -22,12 +22,13 @@ class Dialect:
         self._host = host
         self._client = client
         self.need: i64 = 0
+        self.parked: Parked | None = None  # what the current request waits for
 
     def feed(self, data: bytes) -> None:
         raise NotImplementedError
 
     def step(self) -> bool:
-        """Answer one request; False if no whole one is there."""
+        """Answer one request; False if no whole one is there, or if it is parked."""
         raise NotImplementedError
 
     def gathered(self) -> i64:
@@ -48,17 +49,29 @@ class RedisDialect(Dialect):
         super().__init__(host, client)
         self._decoder = RequestDecoder()
         self._encoder = host.encoder
+        self._args: list[bytes] = []  # of the request that is parked
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
 
     def step(self) -> bool:
-        args = self._decoder.next()
-        if args is None:
-            return False
         host = self._host
         client = self._client
-        reply = host.run_redis(client, args)
+        parked = self.parked
+        if parked is None:
+            args = self._decoder.next()
+            if args is None:
+                return False
+            reply = host.run_redis(client, args)
+        else:
+            self.parked = None
+            args = self._args
+            reply = host.run_again(client, args, parked)
+        if host.parked is not None:
+            self.parked = host.parked
+            host.parked = None
+            self._args = args
+            return False
         encoder = self._encoder
         encoder.protocol = client.protocol
         encoder.add(reply)
@@ -82,18 +95,34 @@ class JsonDialect(Dialect):
         self._decoder = LineDecoder()
         self._answers: list[bytes] = []
         self._size: i64 = 0
+        self._request: dict[str, object] = {}  # that is parked
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
 
     def step(self) -> bool:
-        line = self._decoder.next()
-        if line is None:
-            return False
+        parked = self.parked
+        line: bytes | None = b""
+        if parked is None:
+            line = self._decoder.next()
+            if line is None:
+                return False
         host = self._host
         host.need = 0
         try:
-            answer = jsonlines.encode_result(host.run_kvdb(self._client, decode_request(line)))
+            if parked is None:
+                request = decode_request(line)
+                result = host.run_kvdb(self._client, request)
+            else:
+                self.parked = None
+                request = self._request
+                result = host.run_kvdb_again(self._client, request, parked)
+            if host.parked is not None:
+                self.parked = host.parked
+                host.parked = None
+                self._request = request
+                return False
+            answer = jsonlines.encode_result(result)
         except CommandError as error:
             answer = jsonlines.encode_error(str(error))
         self._answers.append(answer)

@@ -37,9 +37,20 @@ Perform = Callable[[Group, Callable[[Group, float, Exception | None], None]], No
 
 
 class Gate:
-    def __init__(self, server: Server, loop: Loop, durability: str, perform: Perform) -> None:
+    def __init__(
+        self,
+        server: Server,
+        loop: Loop,
+        durability: str,
+        perform: Perform,
+        keep_up: Callable[[], None] | None = None,
+    ) -> None:
+        """keep_up is called where there may be work for the store's upkeep."""
         self._server = server
         self._store = server.store
+        self._keep_up = keep_up
+        if self._store.log is not None:
+            self._store.log.lazy = durability == "none"
         self._loop = loop
         self._always = durability == "always"
         self._perform = perform
@@ -97,6 +108,8 @@ class Gate:
             self.safe = group.lsn
             if group.sync:
                 self._cost += (seconds - self._cost) / 8
+            if self._store.stirred and self._keep_up is not None:
+                self._keep_up()
         waiting = self._waiting
         self._waiting = []
         for waiter in waiting:

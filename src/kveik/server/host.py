@@ -1,7 +1,9 @@
 """The host: runs commands, one after the other, on the one transaction, and commits what they did.
 
 Invariants: a command that raises has changed nothing; after each call `need` is the commit that
-must be safe before the reply may leave. Called by the dialects, on the loop's thread.
+must be safe before the reply may leave. A command that misses a block which the system has not got
+in memory either is parked: the answer is None and `parked` says what is missing; once that has been
+loaded the command runs again from the start. Called by the dialects, on the loop's thread.
 """
 
 from __future__ import annotations
@@ -11,14 +13,39 @@ from collections.abc import Callable
 
 from kveik.command import kvdb, registry
 from kveik.command.state import Client, Server
-from kveik.engine.transaction import Transaction
+from kveik.engine.cache import Cached
+from kveik.engine.table import Fault
+from kveik.engine.transaction import Transaction, unpin
 from kveik.errors import CommandError, KveikError, StorageError
+from kveik.limits import MAX_NAP
 from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
 from kveik.wire.resp import ReplyEncoder
 
 log = logging.getLogger("kveik")
+
+class Parked:
+    """A command that waits for a block. held: what it has pinned; error: why there is no block."""
+
+    def __init__(self, fault: Fault, held: list[Cached]) -> None:
+        self.fault = fault
+        self.held = held
+        self.loaded = False
+        self.error: Exception | None = None
+
+    def load(self) -> None:
+        """Read the block; on any thread."""
+        try:
+            self.loaded = self.fault.load(False)
+        except Exception as error:  # the command tells it
+            self.error = error
+
+    def let_go(self) -> None:
+        """Nobody waits for it any more."""
+        unpin(self.held)
+        self.held = []
+
 
 INTERNAL = "ERR internal error; the server's log has the details"
 
@@ -32,12 +59,13 @@ class Host:
         self._txn = Transaction(server.store)
         self._finder = registry.Finder()
         self.need: i64 = 0
+        self.parked: Parked | None = None
         # One for all connections: a turn takes its replies before the next begins, and what one
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
 
     def run_redis(self, client: Client, args: list[bytes]) -> object:
-        """The reply to one Redis request."""
+        """The reply to one Redis request; look at `parked` before it is used."""
         self.server.commands += 1
         self.need = 0
         txn = self._txn
@@ -52,9 +80,53 @@ class Host:
             if on_client is not None:
                 return on_client(client, args)
             return self._run_server(command, client, args)
+        except Fault as fault:
+            return self.run_again(client, args, Parked(fault, []))
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
+
+    def run_again(self, client: Client, args: list[bytes], parked: Parked) -> object:
+        """As run_redis, for a command that has missed a block."""
+        txn = self._txn
+        try:
+            while self._get(parked):
+                self._resume(client, parked)
+                try:
+                    command = self._finder.find(args)
+                    reply = command.run(txn, args)
+                    self._commit(txn)
+                    return reply
+                except Fault as fault:
+                    parked = Parked(fault, txn.held())
+        except Exception as error:
+            self.need = txn.seen
+            return Failure(_redis_text(error, args[0]))
+        return None
+
+    def _get(self, parked: Parked) -> bool:
+        """Whether what is missing is there, or can be had at once; otherwise it is parked."""
+        if parked.error is not None:
+            parked.let_go()
+            raise parked.error
+        if not parked.loaded:
+            try:
+                parked.loaded = parked.fault.load(True)
+            except Exception:
+                parked.let_go()
+                raise
+        if not parked.loaded:
+            self.parked = parked
+        return parked.loaded
+
+    def _resume(self, client: Client, parked: Parked) -> None:
+        """The transaction of a command that has been parked, from the start."""
+        parked.fault.settle(self._store.cache)
+        txn = self._txn
+        txn.begin(client.database)
+        txn.adopt(parked.held)
+        txn.hold(parked.fault.pinned)
+        self.need = 0
 
     def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
         on_server = command.on_server
@@ -66,7 +138,10 @@ class Host:
         return reply
 
     def run_kvdb(self, client: Client, request: dict[str, object]) -> object:
-        """The result of one request of the JSON lines protocol; raises CommandError."""
+        """The result of one request of the JSON lines protocol; raises CommandError.
+
+        Look at `parked` before it is used.
+        """
         self.server.commands += 1
         self.need = 0
         txn = self._txn
@@ -76,9 +151,41 @@ class Host:
             result = operation(txn, request)
             self._commit(txn)
             return result
+        except Fault as fault:
+            return self.run_kvdb_again(client, request, Parked(fault, []))
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
+
+    def run_kvdb_again(self, client: Client, request: dict[str, object], parked: Parked) -> object:
+        """As run_kvdb, for a request that has missed a block."""
+        txn = self._txn
+        try:
+            while self._get(parked):
+                self._resume(client, parked)
+                try:
+                    operation = kvdb.find(request)
+                    result = operation(txn, request)
+                    self._commit(txn)
+                    return result
+                except Fault as fault:
+                    parked = Parked(fault, txn.held())
+        except Exception as error:
+            self.need = txn.seen
+            raise CommandError(_plain_text(error, str(request.get("command")))) from None
+        return None
+
+    def owed(self) -> float:
+        """Seconds that whoever has just written should wait, as upkeep is behind."""
+        return self._store.owed
+
+    def pay(self) -> float:
+        """A part of them, which then is no longer owed."""
+        store = self._store
+        nap = min(store.owed, MAX_NAP)
+        store.owed -= nap
+        store.stalled += nap
+        return nap
 
     def _commit(self, txn: Transaction) -> None:
         if txn.dirty():
@@ -94,6 +201,8 @@ def _redis_text(error: Exception, command: bytes) -> str:
         return str(error)
     if isinstance(error, StorageError):
         return f"MISCONF {error}"
+    if isinstance(error, OSError):
+        return f"ERR the data could not be read: {error}"
     if isinstance(error, KveikError):
         return f"ERR {error}"
     log.error("internal error in %r", command[:64], exc_info=error)
@@ -103,5 +212,7 @@ def _redis_text(error: Exception, command: bytes) -> str:
 def _plain_text(error: Exception, command: str) -> str:
     if isinstance(error, KveikError):
         return str(error)
+    if isinstance(error, OSError):
+        return f"the data could not be read: {error}"
     log.error("internal error in %r", command[:64], exc_info=error)
     return INTERNAL[4:]

@@ -17,7 +17,7 @@ from kveik.errors import ProtocolError
 from kveik.limits import OUTPUT_BOUND, REQUESTS_A_TURN
 from kveik.native import i64
 from kveik.server.dialects import Dialect, JsonDialect, RedisDialect
-from kveik.server.host import Host
+from kveik.server.host import Host, Parked
 from kveik.wire import detect
 
 AUTO: Final = "auto"
@@ -33,13 +33,19 @@ class Session:
         number: i64,
         protocol: str,
         gone: Callable[[Session], None],
+        load: Callable[[Parked, Callable[[Parked], None]], None],
     ) -> None:
-        """protocol: "auto", "redis" or "json"; gone is called when the connection is lost."""
+        """protocol: "auto", "redis" or "json"; gone is called when the connection is lost.
+
+        load reads what a parked command waits for, and calls back on the loop.
+        """
         self._host = host
         self._gate = host.gate
         self._loop = loop
         self._protocol = protocol
         self._gone = gone
+        self._load = load
+        self._loading = False  # a command is parked
         self._transport: Any = None
         self._dialect: Dialect | None = None
         self._first = b""  # bytes that came before the protocol was known
@@ -126,14 +132,14 @@ class Session:
     def _turn(self) -> None:
         """Answer what is there, within the bounds of a turn; go on later if more is left."""
         dialect = self._dialect
-        if dialect is None or self._ended:
+        if dialect is None or self._ended or self._loading:
             return
         left: i64 = REQUESTS_A_TURN
         done = False
         try:
             while left > 0 and not self._full and self._room(dialect):
                 if not dialect.step():
-                    done = True
+                    done = dialect.parked is None
                     break
                 left -= 1
                 if self.client.closing:
@@ -150,6 +156,9 @@ class Session:
             self._transport.abort()
             return
         self._send(dialect)
+        if dialect.parked is not None:
+            self._loading = True
+            self._load(dialect.parked, self._loaded)
         if done and self._eof:
             self._ended = True
         if self._ended:
@@ -170,8 +179,24 @@ class Session:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
-        if not (done or self._full or self._held):
-            self._turn_soon()  # resume_writing or release call otherwise
+        if self._host.owed() > 0.0:
+            self._rest()
+        elif not (done or self._full or self._held or self._loading):
+            self._turn_soon()  # resume_writing, release or _loaded call otherwise
+
+    def _rest(self) -> None:
+        """Upkeep is behind: writers are slowed down, a little each time."""
+        if not self._again:
+            self._again = True
+            self._loop.call_later(self._host.pay(), self._next_turn)
+
+    def _loaded(self, parked: Parked) -> None:
+        """What a parked command waited for is there."""
+        self._loading = False
+        if self._transport is None:
+            parked.let_go()
+        elif not self._again:
+            self._turn()
 
     def _turn_soon(self) -> None:
         if not self._again:
@@ -221,7 +246,7 @@ class Session:
             self._wait()
         elif self._ended:
             self._close_if_done()
-        elif not self._reading and not self._again:
+        elif not (self._reading or self._again or self._loading):
             self._turn()
 
     def _turn_away(self, why: str) -> None:
@@ -258,6 +283,8 @@ class Session:
 
     def stop(self) -> None:
         """The server stops: answer what was begun, then close."""
-        if self._transport is not None and not self._ended:
+        if self._loading:
+            self._eof = True
+        elif self._transport is not None and not self._ended:
             self._ended = True
             self._close_if_done()

@@ -1,0 +1,68 @@
+"""What the server has done beside the loop: blocks that commands wait for, and the upkeep.
+
+Invariant: results are taken note of on the loop, in the order in which they come. Called by the app.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from kveik.engine.upkeep import Upkeep, Work
+from kveik.server.host import Parked
+
+LOADERS: Final = 4  # threads that read blocks; each has one request to the disk under way
+LANES: Final = 3  # threads that wait for a flush, a compaction, and the removal of files
+
+
+class Loader:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._threads = ThreadPoolExecutor(LOADERS, thread_name_prefix="kveik-load")
+
+    def load(self, parked: Parked, done: Callable[[Parked], None]) -> None:
+        """Read what a command waits for; done is called on the loop."""
+        self._threads.submit(self._run, parked, done)
+
+    def _run(self, parked: Parked, done: Callable[[Parked], None]) -> None:
+        parked.load()
+        try:
+            self._loop.call_soon_threadsafe(done, parked)
+        except RuntimeError:
+            pass  # the loop has ended
+
+    def stop(self) -> None:
+        self._threads.shutdown(wait=True)
+
+
+class Keeper:
+    def __init__(self, loop: asyncio.AbstractEventLoop, upkeep: Upkeep) -> None:
+        self._loop = loop
+        self.upkeep = upkeep
+        self._threads = ThreadPoolExecutor(LANES, thread_name_prefix="kveik-upkeep")
+
+    def keep_up(self) -> None:
+        """Begin whatever upkeep is due."""
+        work = self.upkeep.due()
+        while work is not None:
+            self._threads.submit(self._run, work)
+            work = self.upkeep.due()
+        self.upkeep.set_pace()
+
+    def _run(self, work: Work) -> None:
+        work.perform()
+        self._loop.call_soon_threadsafe(self._done, work)
+
+    def _done(self, work: Work) -> None:
+        self.upkeep.finish(work)
+        self.keep_up()
+
+    async def end(self) -> None:
+        """Let flushes end, so that little is replayed at the next start; break off the rest."""
+        self.upkeep.end_compactions()
+        while not self.upkeep.idle():
+            await asyncio.sleep(0.005)
+        self.upkeep.close()
+        self._threads.shutdown(wait=True)
