@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from kveik.command.arguments import SYNTAX, TOO_MUCH, integer
-from kveik.engine.memtable import Rows
+from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import MAX_REPLY, RANGE_LIMIT

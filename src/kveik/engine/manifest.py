@@ -18,7 +18,8 @@ import threading
 from typing import Final
 
 from kveik.disk.api import Disk, File
-from kveik.engine.log import FULL, NEW_SUFFIX
+from kveik.engine.log import FULL
+from kveik.engine.segment import NEW_SUFFIX
 from kveik.engine.state import State, empty_levels
 from kveik.errors import CorruptionError, DiskFullError, FailStopError, NewerFormatError
 from kveik.format.edit import (

@@ -14,7 +14,7 @@ from kveik.native import mypyc_attr
 @mypyc_attr(native_class=False)
 class Keys(KeysView[object]):
     def __reversed__(self) -> Iterator[object]:
-        return reversed(_source(self))
+        yield from reversed(_source(self))
 
 
 @mypyc_attr(native_class=False)
@@ -40,5 +40,5 @@ class Items(ItemsView[object, object]):
         yield from _source(self).range(reverse=True)
 
 
-def _source(view: Any) -> Any:
+def _source(view: Any) -> Any:  # a Reader, which imports this module
     return view._mapping

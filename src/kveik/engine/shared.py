@@ -267,6 +267,29 @@ class Shared:
                 raise StorageError(store.full)
             self.changed.wait()
 
+    def compacted(self, low: bytes, high: bytes) -> None:
+        """Return once the tables with keys from low to high are one level. StorageError."""
+        store = self.store
+        upkeep = self.upkeep
+        if upkeep is None:
+            return
+        while upkeep.wanted is not None:
+            self.changed.wait()
+        upkeep.wanted = (low, high)
+        try:
+            self.keep_up()
+            while upkeep.wanted is not None:
+                self.changed.wait(1.0)
+                self.check_open()
+                self.keep_up()
+                if store.failure:
+                    raise FailStopError(store.failure)
+                if store.full:
+                    raise StorageError(store.full)
+        finally:
+            upkeep.wanted = None
+            self.changed.notify_all()
+
     # --- the end --------------------------------------------------------------------------------
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kveik.engine.store import Store
 from kveik.engine.upkeep import Upkeep
+from kveik.native import i64
 
 
 def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
@@ -23,7 +24,7 @@ def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
         "cache_evictions": store.cache.evictions,
         "table_searches": hit.searches,
         "blocks_searched": hit.blocks,
-        "read_amplification": hit.blocks / hit.searches if hit.searches else 0.0,
+        "read_amplification": _ratio(hit.blocks, hit.searches),
         "stalled_seconds": store.stalled,
         "failure": store.failure,
         "full": store.full,
@@ -31,6 +32,10 @@ def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
     if upkeep is not None:
         found.update(_upkeep(store, upkeep))
     return found
+
+
+def _ratio(one: i64, other: i64) -> float:
+    return float(one) / float(other) if other else 0.0
 
 
 def _levels(store: Store) -> list[dict[str, int]]:
@@ -59,5 +64,5 @@ def _upkeep(store: Store, upkeep: Upkeep) -> dict[str, object]:
         "compaction_read_bytes": upkeep.compacted,
         "compaction_written_bytes": upkeep.rewritten,
         "compaction_seconds": upkeep.compacting_seconds,
-        "write_amplification": written / upkeep.flushed if upkeep.flushed else 0.0,
+        "write_amplification": _ratio(written, upkeep.flushed),
     }

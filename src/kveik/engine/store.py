@@ -93,7 +93,7 @@ class Store(Viewpoint):
             self._freeze()
         self.active.apply(writes, lsn, self.synced() if self.gated else lsn)
         if self.pace > 0.0:
-            self.owed += self.pace * (log.pending - before)
+            self.owed += self.pace * float(log.pending - before)
         return lsn
 
     def _writable(self) -> Log:

@@ -119,8 +119,9 @@ class Upkeep:
         self._next_table: i64 = self._manifest.state.next_table
         self._cursors = picker.Cursors()
         self._garbage: list[str] = []
-        self._behind = picker.debt(store.view.version.shape(), store.shape)
+        self._behind = picker.debt(store.view.version.infos(), store.shape)
         self._retry: i64 = 0  # Unix milliseconds; nothing is begun before, as the disk is full
+        self.wanted: tuple[bytes, bytes] | None = None  # keys that somebody wants compacted
         self.compacting = True  # an owner that only wants flushes (it closes) says no
         self.flushes: i64 = 0
         self.flushed: i64 = 0  # bytes of tables that flushes made
@@ -133,7 +134,7 @@ class Upkeep:
         """A step that may begin now; None if there is none."""
         store = self._store
         store.stirred = False
-        self._garbage += store.view.version.take_garbage()
+        self._garbage += store.view.version.graveyard.clear(store.cache)
         if self._garbage and not self._busy[REMOVAL]:
             names = self._garbage
             self._garbage = []
@@ -174,7 +175,7 @@ class Upkeep:
             memtables[first].lsn,
             self._numbers(1),
             token=secrets.token_hex(4),
-            bottom=store.view.version.empty(),
+            bottom=store.view.version.empty,
             now=store.now(),
             block_size=store.shape.block_size,
             codec=store.shape.codec(0),
@@ -188,7 +189,15 @@ class Upkeep:
 
     def _compaction(self) -> TableWork | None:
         store = self._store
-        plan = picker.pick(store.view.version.shape(), store.shape, self._cursors)
+        infos = store.view.version.infos()
+        plan: picker.Compaction | None = None
+        wanted = self.wanted
+        if wanted is not None:
+            plan = picker.pick_between(infos, store.shape, wanted[0], wanted[1])
+            if plan is None:
+                self.wanted = None
+        if plan is None:
+            plan = picker.pick(infos, store.shape, self._cursors)
         if plan is None:
             return None
         job: CompactJob | None = None
@@ -232,14 +241,14 @@ class Upkeep:
         if not isinstance(work, TableWork):
             return
         store.full = ""
-        version = store.view.version.apply(work.edit, self._disk)
+        version = store.view.version.apply(work.edit)
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
             store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)
-        self._behind = picker.debt(version.shape(), store.shape)
+        self._behind = picker.debt(version.infos(), store.shape)
         self.set_pace()
 
     def _failed(self, error: Exception) -> None:

@@ -102,7 +102,7 @@ class JsonDialect(Dialect):
 
     def step(self) -> bool:
         parked = self.parked
-        line: bytes | None = b""
+        line: bytes | None = None
         if parked is None:
             line = self._decoder.next()
             if line is None:
@@ -110,10 +110,11 @@ class JsonDialect(Dialect):
         host = self._host
         host.need = 0
         try:
-            if parked is None:
+            if line is not None:
                 request = decode_request(line)
                 result = host.run_kvdb(self._client, request)
             else:
+                assert parked is not None
                 self.parked = None
                 request = self._request
                 result = host.run_kvdb_again(self._client, request, parked)
