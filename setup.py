@@ -26,12 +26,15 @@ HOT = [
     "server/session.py",
 ]
 
+# Python's own abstract classes cannot be the bases of compiled ones.
+NOT_HOT = {"__init__.py", "mapping.py"}
+
 BUILDS = {"bdist_wheel", "build", "build_ext", "editable_wheel", "install"}
 
 
 def hot_modules() -> list[str]:
     found = (path for pattern in HOT for path in sorted((ROOT / "src/kveik").glob(pattern)))
-    return [str(path.relative_to(ROOT)) for path in found if path.name != "__init__.py"]
+    return [str(path.relative_to(ROOT)) for path in found if path.name not in NOT_HOT]
 
 
 def extensions() -> list[object]:

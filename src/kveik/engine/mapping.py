@@ -1,6 +1,6 @@
 """The views that keys(), values() and items() of a mapping give: live, in key order, read in one go.
 
-Python's own views look each key up again; these read the range. Made by the readers.
+Python's own views look each key up again; these read the range. Made by the readers; not compiled.
 """
 
 from __future__ import annotations
@@ -8,16 +8,12 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
-from kveik.native import mypyc_attr
 
-
-@mypyc_attr(native_class=False)
 class Keys(KeysView[object]):
     def __reversed__(self) -> Iterator[object]:
         yield from reversed(_source(self))
 
 
-@mypyc_attr(native_class=False)
 class Values(ValuesView[object]):
     def __iter__(self) -> Iterator[object]:
         for _, value in _source(self).range():
@@ -31,7 +27,6 @@ class Values(ValuesView[object]):
         return any(found == value for found in self)
 
 
-@mypyc_attr(native_class=False)
 class Items(ItemsView[object, object]):
     def __iter__(self) -> Iterator[tuple[object, object]]:
         yield from _source(self).range()
