@@ -34,7 +34,7 @@ class State:
             [],
             _forward("log", self.log, edit.log),
             _forward("lsn", self.lsn, edit.lsn),
-            _forward("next_table", self.next_table, edit.next_table),
+            max(self.next_table, edit.next_table),  # two jobs may end in either order
         )
         removed = set(edit.removed)
         numbers = {info.number for level in self.levels for info in level}
