@@ -19,26 +19,14 @@ from kveik.format.entry import TOMBSTONE, encode_value_of
 from kveik.format.table import FOOTER_SIZE, TableInfo, decode_footer, decode_root, table_name
 from kveik.model import BYTES, DELETED, TEXT, Cell
 
-FIELDS = [
-    "number",
-    "size",
-    "entries",
-    "tombstones",
-    "low",
-    "high",
-    "root_offset",
-    "root_size",
-    "clears",
-    "expires",
-]
-
 
 def new_builder(disk: MemoryDisk) -> TableBuilder:
     return TableBuilder(disk.create(table_name(12)), 12)
 
 
 def described(info: TableInfo) -> dict[str, object]:
-    return {name: getattr(info, name) for name in FIELDS}
+    names = [name for name in dir(info) if not name.startswith("_")]
+    return {name: getattr(info, name) for name in names}
 
 
 def whole(disk: MemoryDisk) -> bytes:
