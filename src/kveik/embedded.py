@@ -21,8 +21,8 @@ from kveik.limits import MIN_MEMORY
 from kveik.model import DURABILITIES
 from kveik.sizes import parse_size, show_size
 
-# threads: one allocates segments, one waits for a flush, one for a compaction
-HELPERS: Final = 3
+# threads: one waits for a flush, one for a compaction, one removes files
+UPKEEP_THREADS: Final = 3
 
 
 def open_database(
@@ -46,12 +46,16 @@ def open_database(
     if budget < MIN_MEMORY:
         raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}, not {show_size(budget)}")
     disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
-    helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix="kveik")
+    # of its own: a writer waits for it with the lock that upkeep's threads need to end
+    ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
     store = open_store(
-        disk, memory=budget, create=create, read_only=read_only, spawn=helpers.submit
+        disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit
     )
-    upkeep = None if read_only else Upkeep(store, ProcessLane(disk), ProcessLane(disk))
-    return Database(Shared(store, durability, upkeep, helpers.submit), PosixDisk)
+    if read_only:
+        return Database(Shared(store, durability), PosixDisk)
+    upkeep = Upkeep(store, ProcessLane(disk), ProcessLane(disk))
+    threads = ThreadPoolExecutor(UPKEEP_THREADS, thread_name_prefix="kveik-upkeep")
+    return Database(Shared(store, durability, upkeep, threads.submit), PosixDisk)
 
 
 MutableMapping.register(Database)
