@@ -68,7 +68,7 @@ class Output:
 
     def _add_held(self, keys: list[bytes], values: list[bytes]) -> None:
         count: i64 = len(keys)
-        size: i64 = sum(map(len, values)) + sum(map(len, keys)) if self._table_size > 0 else 0
+        size = total_size(keys, values) if self._table_size > 0 else 0
         step: i64 = count
         at: i64 = 0
         while at < count:
@@ -121,6 +121,16 @@ class Output:
                 self._disk.remove(name)
             except OSError:
                 pass  # removed when the directory is next opened
+
+
+def total_size(keys: list[bytes], values: list[bytes]) -> i64:
+    """Bytes of all keys and values."""
+    size: i64 = 0
+    at: i64 = 0
+    while at < len(keys):
+        size += len(keys[at]) + len(values[at])
+        at += 1
+    return size
 
 
 def is_buried(value: bytes, now: i64) -> bool:
