@@ -50,6 +50,7 @@ class ProcessLane(Lane):
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._worker: Worker | None = None
+        self._busy = False
         self._closed = False
 
     @property
@@ -59,6 +60,15 @@ class ProcessLane(Lane):
         return 0 if worker is None else worker.pid
 
     def run(self, job: Job) -> Outcome:
+        self._busy = True
+        try:
+            return self._run(job)
+        finally:
+            self._busy = False
+            if self._closed:
+                self._let_go()
+
+    def _run(self, job: Job) -> Outcome:
         line = encode_job(job)
         status = 0
         attempt: i64 = 0
@@ -69,9 +79,8 @@ class ProcessLane(Lane):
             answer = worker.ask(line)
             if answer != END:
                 return decode_outcome(answer)
-            self._worker = None
             status = worker.kill()
-            worker.close()
+            self._let_go()
             self._remove_leftovers(half_made_end(job.token))
             attempt += 1
         raise StorageError(f"the worker ended {ATTEMPTS} times over one job, with status {status}")
@@ -84,7 +93,6 @@ class ProcessLane(Lane):
             except OSError:
                 return None
         if self._closed:  # perhaps while it was being started
-            self.close()
             raise ClosedError("the database is being closed")
         return self._worker
 
@@ -97,4 +105,12 @@ class ProcessLane(Lane):
         self._closed = True
         worker = self._worker
         if worker is not None:
+            worker.kill()  # who waits for its answer is told so, and lets go of it
+        if not self._busy:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
             worker.kill()
+            worker.close()

@@ -14,7 +14,7 @@ from kveik.format.jobs import CompactJob, half_made_end
 from kveik.format.table import TableInfo, table_name
 
 NOW = 1_000_000
-TOKEN = "feed"
+ENDING = "feed"
 Clear = tuple[bytes, bytes]
 Entries = dict[bytes, bytes]  # stored key -> stored value
 
@@ -90,7 +90,7 @@ def read_table(disk: Disk, info: TableInfo) -> Level:
     """What stands in a table, under its half-made name if it has no other."""
     name = table_name(info.number)
     if name not in disk.names():
-        disk.rename(name + half_made_end(TOKEN), name)
+        disk.rename(name + half_made_end(ENDING), name)
     table = SequentialTable(disk, info)
     entries: Entries = {}
     while (block := table.next()) is not None:
@@ -131,7 +131,7 @@ def compact_job(
         first,
         reserved,
         table_size,
-        token=TOKEN,
+        token=ENDING,
         bottom=bottom,
         now=NOW,
         block_size=block_size,
