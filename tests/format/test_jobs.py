@@ -30,17 +30,6 @@ from kveik.format.table import TableInfo
 
 WHERE = ["number", "size", "low", "high", "root_offset", "root_size"]
 WHAT = ["entries", "tombstones", "clears", "expires"]
-    "number",
-    "size",
-    "entries",
-    "tombstones",
-    "low",
-    "high",
-    "root_offset",
-    "root_size",
-    "clears",
-    "expires",
-]
 numbers = st.integers(0, (1 << 62) - 1)
 tables = st.builds(
     TableInfo,
