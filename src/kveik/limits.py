@@ -27,15 +27,18 @@ MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
 SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec
 MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
 MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
-READ_SIZE: Final = 2 * MIB  # bytes that flush and compaction read at a time from one file
-CHUNK_SIZE: Final = 256 * KIB  # bytes of each source that compaction merges at a time
-MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- tables -------------------------------------------------------------------------------------
 MAX_OPEN_TABLES: Final = 256  # files; further tables are opened in place of the longest unused
 READAHEAD_BLOCKS: Final = 32  # blocks that a long scan asks for at once
 READAHEAD: Final = 1 * MIB  # bytes that a scan asks for, or hands out, at once; one block at least
+
+# --- flush and compaction -----------------------------------------------------------------------
+READ_SIZE: Final = 2 * MIB  # bytes read at a time from one file
+CHUNK_SIZE: Final = 256 * KIB  # bytes of each source merged at a time
+MAX_HELD: Final = 256 * KIB  # bytes of a value held; of a larger one only its place is
+MAX_ATTEMPTS: Final = 3  # at a job whose worker dies; one that dies of the job would die for ever
 
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound

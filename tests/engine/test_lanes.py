@@ -28,10 +28,11 @@ from tests.support.tools import environment, until
 from kveik.disk.memory import MemoryDisk
 from kveik.disk.posix import PosixDisk
 from kveik.disk.process import NICE
-from kveik.engine.lanes import ATTEMPTS, ProcessLane, ThreadLane
+from kveik.engine.lanes import ProcessLane, ThreadLane
 from kveik.errors import ClosedError, CorruptionError, DiskFullError, StorageError
 from kveik.format.jobs import CompactJob, Job, Outcome
 from kveik.format.table import table_name
+from kveik.limits import MAX_ATTEMPTS
 from kveik.version import flavour
 
 ENTRIES = {b"\x00%04d" % at: plain(bytes((at & 255,)) * 100) for at in range(2_000)}
@@ -144,7 +145,7 @@ def test_a_worker_that_is_killed_between_jobs_is_replaced(
 def test_a_job_that_every_worker_dies_of_is_given_up(lane: ProcessLane, disk: PosixDisk) -> None:
     future = in_thread(lane, job_over(disk, LARGE))
     killed = set()
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         until(lambda: lane.pid not in {0, *killed} or future.done(), "the next worker is started")
         killed.add(lane.pid)
         os.kill(stop_in_the_middle(lane, disk, future), signal.SIGKILL)
@@ -152,7 +153,7 @@ def test_a_job_that_every_worker_dies_of_is_given_up(lane: ProcessLane, disk: Po
         until(lambda last=last: not half_made(disk) or future.done(), f"{last} is removed")
     with pytest.raises(StorageError, match="ended 3 times over one job, with status -9"):
         future.result(60)
-    assert len(killed) == ATTEMPTS
+    assert len(killed) == MAX_ATTEMPTS
     assert disk.names() == [table_name(1)]
 
 

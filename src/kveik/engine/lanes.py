@@ -14,10 +14,10 @@ from kveik.engine.compactor import GREETING
 from kveik.engine.job import perform
 from kveik.errors import ClosedError, StorageError
 from kveik.format.jobs import Job, Outcome, decode_outcome, encode_job, half_made_end
+from kveik.limits import MAX_ATTEMPTS
 from kveik.native import i64
 
 MODULE: Final = "kveik.engine.compactor"
-ATTEMPTS: i64 = 3  # at one job; a worker that dies of the job itself would die for ever
 
 
 class Lane:
@@ -72,7 +72,7 @@ class ProcessLane(Lane):
         line = encode_job(job)
         status = 0
         attempt: i64 = 0
-        while attempt < ATTEMPTS:
+        while attempt < MAX_ATTEMPTS:
             worker = self._started()
             if worker is None:
                 return perform(self._disk, job)
@@ -83,7 +83,7 @@ class ProcessLane(Lane):
             self._let_go()
             self._remove_leftovers(half_made_end(job.token))
             attempt += 1
-        raise StorageError(f"the worker ended {ATTEMPTS} times over one job, with status {status}")
+        raise StorageError(f"the worker ended {attempt} times over one job, with status {status}")
 
     def _started(self) -> Worker | None:
         """The worker; None if there can be none."""
