@@ -26,6 +26,7 @@ from tests.engine.support.stores import flip
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.job import perform
 from kveik.errors import CorruptionError
+from kveik.format.codec import NONE, ZLIB
 from kveik.format.entry import TOMBSTONE
 from kveik.format.table import table_name
 from kveik.limits import CHUNK_SIZE, MAX_HELD
@@ -192,6 +193,18 @@ def test_of_two_large_values_the_newer_is_kept(newer: int) -> None:
     tables = [make_source(disk, 1 + 10 * at, Level(entries)) for at, entries in enumerate(sources)]
     merged = read_tables(disk, perform(disk, compact_job(tables)).tables)
     assert merged.entries == before | {b"\x00k": large[0]}
+
+
+@pytest.mark.parametrize("codec", [NONE, ZLIB])
+def test_a_large_value_that_compresses_well_stays_large(codec: int) -> None:
+    disk = MemoryDisk()
+    entries = {b"\x00a": plain(b"1"), b"\x00b": plain(bytes(3 * MAX_HELD)), b"\x00c": plain(b"2")}
+    once = perform(disk, compact_job([[make_table(disk, 1, entries)]], codec=ZLIB)).tables
+    assert once[0].size < MAX_HELD
+    assert read_tables(disk, once).entries == entries
+    twice = perform(disk, compact_job([once], first=2000, codec=codec)).tables
+    assert (twice[0].size < MAX_HELD) == (codec == ZLIB)
+    assert read_tables(disk, twice).entries == entries
 
 
 def test_a_damaged_block_ends_the_job_with_file_and_offset() -> None:

@@ -15,11 +15,12 @@ from kveik.engine.job import perform
 from kveik.errors import ClosedError, StorageError
 from kveik.format.jobs import Job, Outcome, decode_outcome, encode_job, half_made_end
 from kveik.limits import MAX_ATTEMPTS
-from kveik.native import i64
+from kveik.native import i64, mypyc_attr
 
 MODULE: Final = "kveik.engine.compactor"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Lane:
     """Raises what `engine.job.perform` does, and ClosedError where it was closed meanwhile."""
 
