@@ -25,7 +25,8 @@ def new_builder(disk: MemoryDisk) -> TableBuilder:
 
 
 def described(info: TableInfo) -> dict[str, object]:
-    return {name: getattr(info, name) for name in info.__slots__}
+    names = [name for name in dir(info) if not name.startswith("_")]
+    return {name: getattr(info, name) for name in names}
 
 
 def whole(disk: MemoryDisk) -> bytes:
