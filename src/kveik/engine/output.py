@@ -7,7 +7,7 @@ takes what of them lies between its own cuts.
 
 from __future__ import annotations
 
-from kveik.disk.api import Disk
+from kveik.disk.api import Disk, File
 from kveik.engine.builder import TableBuilder
 from kveik.engine.ranges import Ranges
 from kveik.format.coding import read_i64_le
@@ -40,6 +40,7 @@ class Output:
         self._stop = first + reserved
         self._table_size = table_size
         self._builder: TableBuilder | None = None
+        self._file: File | None = None  # that it writes
         self._low = b""  # where the table in the making begins
         self._names: list[str] = []
         self.clears = Ranges()
@@ -91,6 +92,7 @@ class Output:
             name = table_name(self._next) + half_made_end(self._job.token)
             file = self._disk.create(name)
             self._names.append(name)
+            self._file = file
             builder = TableBuilder(
                 file, self._next, block_size=self._job.block_size, codec=self._job.codec
             )
@@ -106,7 +108,7 @@ class Output:
         builder = self._current()
         builder.clears = clears
         self.tables.append(builder.finish())
-        self._builder = None
+        self._close()
         if high is not None:
             self._low = high
 
@@ -116,11 +118,18 @@ class Output:
 
     def discard(self) -> None:
         """The job has failed: remove what it made."""
+        self._close()
         for name in self._names:
             try:
                 self._disk.remove(name)
             except OSError:
                 pass  # removed when the directory is next opened
+
+    def _close(self) -> None:
+        self._builder = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def total_size(keys: list[bytes], values: list[bytes]) -> i64:
