@@ -55,3 +55,11 @@ def test_a_dropped_file_is_opened_anew(disk: FaultyDisk) -> None:
 def test_a_missing_file_is_an_os_error(disk: FaultyDisk) -> None:
     with pytest.raises(FileNotFoundError):
         TableFiles(disk).get("x")
+
+
+def test_closing_lets_go_of_all(disk: FaultyDisk) -> None:
+    files = TableFiles(disk)
+    for name in "abc":
+        files.get(name)
+    files.close()
+    assert [files.opened(name) for name in "abc"] == [None, None, None]

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.format.blocks import KEYS, beside, block_of, payload
 
-from kveik.format.block import Block, BlockWriter, common_prefix, compare
+from kveik.format.block import INLINE, Block, BlockWriter, common_prefix, compare
 
 ENTRIES = st.dictionaries(KEYS, st.binary(max_size=300), max_size=40)
 
@@ -61,6 +61,17 @@ def test_the_size_is_known_before_to_a_few_bytes_a_long_key(entries: dict[bytes,
     long = sum(len(key) >= 128 for key in entries)
     size = writer.size
     assert 0 <= len(b"".join(writer.finish())) - size <= 2 * long
+
+
+def test_a_long_value_is_a_piece_and_not_copied() -> None:
+    entries = {b"a": b"1", b"b": bytes(INLINE + 1), b"c": b"3", b"d": bytes(INLINE + 1)}
+    writer = BlockWriter()
+    keys, values = list(entries), list(entries.values())
+    assert writer.fill(keys, values, 0, 1 << 20) == 4
+    pieces = writer.finish()
+    assert [any(piece is value for piece in pieces) for value in values] == [0, 1, 0, 1]
+    block = Block(b"".join(pieces))
+    assert (block.keys(), block.values()) == (keys, values)
 
 
 def test_what_all_keys_begin_with_is_stored_once() -> None:
