@@ -37,9 +37,6 @@ MAX_NAP: Final = 0.02  # seconds that one write is held up at most, to slow writ
 PAGE_ROWS: Final = 1000  # of a long range that are read at once, under one hold of the lock
 PAGE_BYTES: Final = 1 * MIB  # of their values; a larger value is a page of its own
 COUNT_EXACTLY: Final = 100_000  # entries up to which keys are counted one by one (about 30 ms)
-READ_SIZE: Final = 2 * MIB  # bytes that flush and compaction read at a time from one file
-CHUNK_SIZE: Final = 256 * KIB  # bytes of each source that compaction merges at a time
-MAX_HELD: Final = 256 * KIB  # bytes of a value that flush and compaction hold; larger wait on disk
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- tables -------------------------------------------------------------------------------------
@@ -48,6 +45,12 @@ READAHEAD_BLOCKS: Final = 32  # blocks that a long scan asks for at once
 READAHEAD: Final = 1 * MIB  # bytes that a scan asks for, or hands out, at once; one block at least
 LEVELS: Final = 7  # 0 to 6; at a fanout of 10 the last takes tens of terabytes
 MAX_EDITS: Final = 1 * MIB  # bytes of the manifest behind its first edit; then it is written anew
+
+# --- flush and compaction -----------------------------------------------------------------------
+READ_SIZE: Final = 2 * MIB  # bytes read at a time from one file
+CHUNK_SIZE: Final = 256 * KIB  # bytes of each source merged at a time
+MAX_HELD: Final = 256 * KIB  # bytes of a value held; of a larger one only its place is
+MAX_ATTEMPTS: Final = 3  # at a job whose worker dies; one that dies of the job would die for ever
 
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound

@@ -22,6 +22,8 @@ from kveik.disk.process import be_nice, parent_alive
 
 START_PATIENCE: Final = 30.0  # seconds until a worker that says nothing is given up
 LOOK_ROUND: Final = 1.0  # seconds between two looks whether the parent is still there
+STDIN: Final = 0
+STDOUT: Final = 1
 READ: Final = 1 << 16  # bytes at a time
 END: Final = b""  # in the place of a line: the other side is gone
 
@@ -77,6 +79,7 @@ class Worker:
         line = self._lines.read(START_PATIENCE)
         if line != greeting:
             self.kill()
+            self.close()
             raise OSError(f"a worker process said {line!r} and not {greeting!r}")
 
     def ask(self, line: bytes) -> bytes:
@@ -108,15 +111,17 @@ class Worker:
 class Desk:
     """The worker's side: `next` waits for an order, `answer` answers it.
 
-    It belongs to the process: standard output is the pipe, and what is printed goes to standard
-    error. Ctrl-C is the parent's affair.
+    It belongs to the process: standard output is the pipe, and what is printed goes
+    nowhere. Ctrl-C is the parent's affair.
     """
 
     def __init__(self, greeting: bytes) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         be_nice()
-        self._answers = os.dup(sys.stdout.fileno())
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self._answers = os.dup(STDOUT)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, STDOUT)
+        os.close(nowhere)
         self._parent = os.getppid()
         self._orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.answer(greeting)
@@ -131,7 +136,7 @@ class Desk:
             view = view[os.write(self._answers, view) :]
 
     def _listen(self) -> None:
-        lines = _Lines(sys.stdin.fileno())
+        lines = _Lines(STDIN)
         while parent_alive(self._parent):
             line = lines.read(LOOK_ROUND)
             if line == END:

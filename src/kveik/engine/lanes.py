@@ -14,12 +14,13 @@ from kveik.engine.compactor import GREETING
 from kveik.engine.job import perform
 from kveik.errors import ClosedError, StorageError
 from kveik.format.jobs import Job, Outcome, decode_outcome, encode_job, half_made_end
-from kveik.native import i64
+from kveik.limits import MAX_ATTEMPTS
+from kveik.native import i64, mypyc_attr
 
 MODULE: Final = "kveik.engine.compactor"
-ATTEMPTS: i64 = 3  # at one job; a worker that dies of the job itself would die for ever
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Lane:
     """Raises what `engine.job.perform` does, and ClosedError where it was closed meanwhile."""
 
@@ -50,6 +51,7 @@ class ProcessLane(Lane):
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._worker: Worker | None = None
+        self._busy = False
         self._closed = False
 
     @property
@@ -59,22 +61,30 @@ class ProcessLane(Lane):
         return 0 if worker is None else worker.pid
 
     def run(self, job: Job) -> Outcome:
+        self._busy = True
+        try:
+            return self._run(job)
+        finally:
+            self._busy = False
+            if self._closed:
+                self._let_go()
+
+    def _run(self, job: Job) -> Outcome:
         line = encode_job(job)
         status = 0
         attempt: i64 = 0
-        while attempt < ATTEMPTS:
+        while attempt < MAX_ATTEMPTS:
             worker = self._started()
             if worker is None:
                 return perform(self._disk, job)
             answer = worker.ask(line)
             if answer != END:
                 return decode_outcome(answer)
-            self._worker = None
             status = worker.kill()
-            worker.close()
+            self._let_go()
             self._remove_leftovers(half_made_end(job.token))
             attempt += 1
-        raise StorageError(f"the worker ended {ATTEMPTS} times over one job, with status {status}")
+        raise StorageError(f"the worker ended {attempt} times over one job, with status {status}")
 
     def _started(self) -> Worker | None:
         """The worker; None if there can be none."""
@@ -84,7 +94,6 @@ class ProcessLane(Lane):
             except OSError:
                 return None
         if self._closed:  # perhaps while it was being started
-            self.close()
             raise ClosedError("the database is being closed")
         return self._worker
 
@@ -97,4 +106,12 @@ class ProcessLane(Lane):
         self._closed = True
         worker = self._worker
         if worker is not None:
+            worker.kill()  # who waits for its answer is told so, and lets go of it
+        if not self._busy:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
             worker.kill()
+            worker.close()

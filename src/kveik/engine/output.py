@@ -7,7 +7,7 @@ takes what of them lies between its own cuts.
 
 from __future__ import annotations
 
-from kveik.disk.api import Disk
+from kveik.disk.api import Disk, File
 from kveik.engine.builder import TableBuilder
 from kveik.engine.ranges import Ranges
 from kveik.format.coding import read_i64_le
@@ -40,6 +40,7 @@ class Output:
         self._stop = first + reserved
         self._table_size = table_size
         self._builder: TableBuilder | None = None
+        self._file: File | None = None  # that it writes
         self._low = b""  # where the table in the making begins
         self._names: list[str] = []
         self.clears = Ranges()
@@ -68,7 +69,7 @@ class Output:
 
     def _add_held(self, keys: list[bytes], values: list[bytes]) -> None:
         count: i64 = len(keys)
-        size: i64 = sum(map(len, values)) + sum(map(len, keys)) if self._table_size > 0 else 0
+        size = total_size(keys, values) if self._table_size > 0 else 0
         step: i64 = count
         at: i64 = 0
         while at < count:
@@ -91,6 +92,7 @@ class Output:
             name = table_name(self._next) + half_made_end(self._job.token)
             file = self._disk.create(name)
             self._names.append(name)
+            self._file = file
             builder = TableBuilder(
                 file, self._next, block_size=self._job.block_size, codec=self._job.codec
             )
@@ -106,7 +108,7 @@ class Output:
         builder = self._current()
         builder.clears = clears
         self.tables.append(builder.finish())
-        self._builder = None
+        self._close()
         if high is not None:
             self._low = high
 
@@ -116,11 +118,28 @@ class Output:
 
     def discard(self) -> None:
         """The job has failed: remove what it made."""
+        self._close()
         for name in self._names:
             try:
                 self._disk.remove(name)
             except OSError:
                 pass  # removed when the directory is next opened
+
+    def _close(self) -> None:
+        self._builder = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+
+def total_size(keys: list[bytes], values: list[bytes]) -> i64:
+    """Bytes of all keys and values."""
+    size: i64 = 0
+    at: i64 = 0
+    while at < len(keys):
+        size += len(keys[at]) + len(values[at])
+        at += 1
+    return size
 
 
 def is_buried(value: bytes, now: i64) -> bool:

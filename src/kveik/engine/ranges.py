@@ -45,10 +45,13 @@ class Ranges:
         """What of the ranges is from low (included) to high (excluded; None: no end), in order."""
         at: i64 = bisect_right(self._stops, low)
         found: list[tuple[bytes, bytes]] = []
-        while at < len(self._starts) and (high is None or self._starts[at] < high):
+        while at < len(self._starts):
+            start = max(low, self._starts[at])
             stop = self._stops[at]
             if high is not None and high < stop:
                 stop = high
-            found.append((max(low, self._starts[at]), stop))
+            if start >= stop:
+                break
+            found.append((start, stop))
             at += 1
         return found
