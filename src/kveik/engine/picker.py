@@ -23,8 +23,9 @@ Clears = dict[int, list[tuple[bytes, bytes]]]  # by table number
 
 TINY: Final = 16  # times: level 0 is merged with itself before it rewrites so much more
 DRAINED: Final = 90  # percent of its target, to which one job may bring a level
-FREE_EXCESS: Final = 2  # jobs' worth of bytes over the targets, which are no debt yet
-FULL_EXCESS: Final = 16  # jobs' worth, which are a debt of 1
+OVERLAP: Final = 0.4  # of what lies below on average, which the cheapest step overlaps
+LEVEL0_COST: Final = 1.5  # times that a byte is written for the way to level 1, under load
+MOST_EXCESS: Final = 0.8  # of the debt, that levels below 0 can make by themselves
 
 
 class Compaction:
@@ -103,19 +104,32 @@ def pick(
 def debt(levels: Levels, shape: Shape) -> float:
     """How far compaction is behind: 0.0 not at all, to 1.0, where writers should be slowed hard.
 
-    One table more in level 0 adds 1 / (level0_full - level0_slow); one job's result at most
-    1 / (FULL_EXCESS - FREE_EXCESS).
+    It counts tables of level 0, and what is too much further down as so many tables as cost the
+    same to settle. So it stays where it is when a job takes level 0 down, which then still has to
+    go further, and falls evenly while the deeper jobs run: writers keep one pace through a cycle.
+    One flush adds 1 / (level0_full - level0_slow).
     """
-    excess: i64 = 0
-    level: i64 = 1
-    while level < LEVELS - 1:
-        excess += max(0, total(levels[level]) - shape.target(level))
-        level += 1
-    many: int = len(levels[0]) - shape.level0_slow
-    count = max(0.0, many / int(shape.level0_full - shape.level0_slow))
-    jobs = int(excess) / int(shape.job_size)
-    rest = max(0.0, (jobs - FREE_EXCESS) / (FULL_EXCESS - FREE_EXCESS))
-    return min(1.0, count + rest)
+    wide: int = int(shape.level0_full - shape.level0_slow)
+    tables = len(levels[0]) + min(_excess(levels, shape), MOST_EXCESS * wide)
+    return min(1.0, max(0.0, (tables - int(shape.level0_slow)) / wide))
+
+
+def _excess(levels: Levels, shape: Shape) -> float:
+    """What levels have over their targets, in tables of level 0 that cost as much to settle."""
+    work = 0.0
+    rest = 0.0  # how often a byte that comes to the level below is still rewritten
+    full = 0.0  # to which part the level below is full, and hands on what it gets
+    below = 0.0  # bytes of the level below
+    level: i64 = LEVELS - 2
+    while level > 0:
+        size: int = int(total(levels[level]))
+        target: int = int(shape.target(level))
+        rest = full * rest + (1 + OVERLAP * below / target if below > 0 else 0.0)
+        work += max(0, size - target) * rest
+        full = min(1.0, size / target)
+        below = float(size)
+        level -= 1
+    return work / (full * rest + LEVEL0_COST) / int(shape.segment_size)
 
 
 def total(tables: list[TableInfo]) -> i64:

@@ -41,10 +41,10 @@ class Shape:
         self.table_size: i64 = min(max(2 * segment_size, MIN_TABLE_SIZE), MAX_TABLE_SIZE)
         self.level0_trigger: i64 = 8
         self.level0_idle: i64 = 4
-        self.level0_slow: i64 = 12
+        self.level0_slow: i64 = 16
         self.level0_full: i64 = 48
         self.level1_size: i64 = LEVEL1_SEGMENTS * segment_size
-        self.fanout: i64 = 8
+        self.fanout: i64 = 6
         self.job_size: i64 = JOB_SEGMENTS * segment_size
         self.block_size: i64 = BLOCK_SIZE
         self.codecs = [NONE] * LEVELS

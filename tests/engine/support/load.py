@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from tests.format.infos import info
 
-from kveik.engine.picker import Compaction, Levels, debt, pick, total
+from kveik.engine.picker import Compaction, Levels, debt, pick
 from kveik.engine.shape import Shape, shape_of
 from kveik.engine.state import State, empty_levels
 from kveik.format.edit import Edit
@@ -24,7 +24,7 @@ from kveik.limits import LEVELS, MIB
 WRITERS = 90 * MIB  # bytes a second that writers bring where nothing slows them
 SLOWEST = 2 * MIB  # bytes a second that they bring at a debt of 1
 LANE = 150 * MIB  # bytes a second that compaction reads, merges and writes
-WIDTH = 7  # bytes of a key
+WIDTH = 6  # bytes of a key
 
 
 def key(place: int) -> bytes:
@@ -42,7 +42,7 @@ class Load:
     """rewritten: bytes that compaction wrote, by the level they went to. seconds: so far.
 
     longest: tables that level 0 had at most. steepest: by how much one flush raised the debt.
-    largest: bytes of the largest job's inputs.
+    largest: bytes of the largest job's inputs. times: when each flush was.
     """
 
     def __init__(self, shape: Shape, writers: int = WRITERS) -> None:
@@ -54,6 +54,7 @@ class Load:
         self.longest = 0
         self.steepest = 0.0
         self.largest = 0
+        self.times: list[float] = []
         self._writers = writers
         self._debt = 0.0
         self._filled = 0.0  # bytes of the memtable
@@ -79,12 +80,18 @@ class Load:
         while self._job is not None:
             self._settle(idle=True)
 
+    def slowest(self, flushes: int) -> float:
+        """Bytes a second that writers got through in the worst stretch of so many flushes."""
+        waits = [b - a for a, b in zip(self.times, self.times[flushes:], strict=False)]
+        return flushes * self.shape.segment_size / max(waits)
+
     def amplification(self) -> float:
         """How often compaction has written each byte that was loaded."""
         return sum(self.rewritten) / self.loaded
 
     def _flush(self) -> None:
         self._filled = 0.0
+        self.times.append(self.seconds)
         self.loaded += self.shape.segment_size
         self._apply([(0, self._table(*ALL, self.shape.segment_size))], [])
         before, self._debt = self._debt, debt(self.state.levels, self.shape)
@@ -157,23 +164,17 @@ def pieces(inputs: Levels) -> list[tuple[int, int, float]]:
 
 
 def main() -> None:
-    memory, *sizes = [float(word) for word in sys.argv[1:]] or [128.0, 2.3, 10.0, 100.0]
+    memory, *sizes = [float(word) for word in sys.argv[1:]] or [128.0, 2.3, 10.0, 30.0, 100.0]
+    print("   GB  MB/s slowest  rewritten  in all  level 0  debt/flush  largest job, MiB")
     for size in sizes:
         load = Load(shape_of(int(memory * MIB)))
         load.write(int(size * 1000 * MIB))
-        print(
-            f"{size:g} GB in {load.seconds:.0f} s, {load.loaded / load.seconds / MIB:.1f} MB/s; "
-            f"rewritten {load.amplification():.2f} times while loading, ",
-            end="",
-        )
-        seconds = load.seconds
+        pace, times = load.loaded / load.seconds / MIB, load.amplification()
         load.rest()
-        levels = " ".join(f"{total(level) / MIB:.0f}" for level in load.state.levels)
         print(
-            f"{load.amplification():.2f} times {load.seconds - seconds:.0f} s later; "
-            f"level 0 had {load.longest} tables at most, a flush raised the debt by "
-            f"{load.steepest:.3f} at most, the largest job had {load.largest / MIB:.0f} MiB; "
-            f"levels at the end, MiB: {levels}"
+            f"{size:5g} {pace:5.1f} {load.slowest(4) / MIB:7.1f} {times:10.2f} "
+            f"{load.amplification():7.2f} {load.longest:8} {load.steepest:11.3f} "
+            f"{load.largest / MIB:17.0f}"
         )
 
 
