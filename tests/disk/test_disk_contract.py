@@ -88,6 +88,18 @@ def test_a_read_is_short_only_at_the_end_of_the_file(disk: Disk) -> None:
     assert [file.read(3, 10), file.read(5, 10), file.read(9, 1)] == [b"lo", b"", b""]
 
 
+def test_what_is_read_without_waiting_is_what_a_read_gives_or_none(disk: Disk) -> None:
+    file = disk.create("a")
+    file.write(0, [b"hello"])
+    assert file.read_now(1, 3) in (b"ell", None)
+
+
+def test_past_the_end_of_the_file_nothing_is_read_without_waiting(disk: Disk) -> None:
+    file = disk.create("a")
+    file.write(0, [b"hello"])
+    assert [file.read_now(3, 10), file.read_now(9, 1)] == [None, None]
+
+
 def test_pieces_are_written_one_after_the_other(disk: Disk) -> None:
     file = disk.create("a")
     file.write(2, [b"ab", b"", b"cd", b"e"])

@@ -281,6 +281,48 @@ def test_a_short_read_is_continued(disk: PosixDisk, monkeypatch: pytest.MonkeyPa
     assert [file.read(1, 8), file.read(5, 100)] == [b"12345678", b"56789"]
 
 
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system cannot tell")
+def test_a_read_that_must_not_wait_asks_the_kernel_so(
+    disk: PosixDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk.create("a")
+    file.write(0, [b"hello"])
+    asked: list[int] = []
+
+    def preadv(descriptor: int, buffers: list[bytearray], offset: int, flags: int) -> int:
+        asked.append(flags)
+        buffers[0][:] = os.pread(descriptor, len(buffers[0]), offset)
+        return len(buffers[0])
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert file.read_now(1, 3) == b"ell"
+    assert asked == [os.RWF_NOWAIT]
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_a_read_would_wait_or_nobody_can_tell_there_is_none(
+    disk: PosixDisk, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def preadv(*arguments: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    file = disk.create("a")
+    file.write(0, [b"hello"])
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert file.read_now(1, 3) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system cannot tell")
+def test_a_failed_read_that_must_not_wait_is_an_error_that_names_the_file(
+    tmp_path: Path, disk: PosixDisk
+) -> None:
+    file = disk.create("a")
+    file.close()
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        file.read_now(0, 1)
+    assert caught.value.filename == str(tmp_path / "a")
+
+
 def test_a_full_disk_is_an_error_that_names_the_file() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")

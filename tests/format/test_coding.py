@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from kveik.format import coding, portable
 from kveik.format.coding import (
     BytesWriter,
+    read_i32_be,
     read_i32_le,
+    read_i64_be,
     read_i64_le,
     read_varint,
     varint_size,
+    write_i32_be,
     write_i32_le,
     write_i64_le,
     write_varint,
@@ -87,6 +90,23 @@ def test_fixed_numbers_are_little_endian_twos_complement() -> None:
     assert [read_i64_le(data, 8), read_i64_le(data, 16)] == [0x0102030405060708, -2]
 
 
+def test_numbers_whose_order_is_that_of_their_bytes_are_big_endian() -> None:
+    out = BytesWriter()
+    write_i32_be(out, 0x01020304)
+    write_i32_be(out, -2)
+    data = out.getvalue()
+    assert data.hex() == "01020304fffffffe"
+    assert [read_i32_be(data, 0), read_i32_be(data, 4)] == [0x01020304, -2]
+    assert read_i64_be(data, 0) == 0x01020304FFFFFFFE
+
+
+def test_bytes_in_the_making_can_be_changed() -> None:
+    out = BytesWriter()
+    out.write(b"abc")
+    out[1] = out[2]
+    assert out.getvalue() == b"acc"
+
+
 # --- the stand-ins for where librt is not installed ----------------------------------------------
 
 STEPS = st.lists(
@@ -95,6 +115,7 @@ STEPS = st.lists(
         st.tuples(st.just("write"), st.binary()),
         st.tuples(st.just("truncate"), st.just(0)),
         st.tuples(st.just("i32"), st.integers(-(2**31), 2**31 - 1)),
+        st.tuples(st.just("i32_be"), st.integers(-(2**31), 2**31 - 1)),
         st.tuples(st.just("i64"), st.integers(-(2**63), 2**63 - 1)),
     )
 )
@@ -107,6 +128,7 @@ def write_with(module: ModuleType, steps: list[tuple[str, int | bytes]]) -> tupl
         "write": out.write,
         "truncate": out.truncate,
         "i32": lambda number: module.write_i32_le(out, number),
+        "i32_be": lambda number: module.write_i32_be(out, number),
         "i64": lambda number: module.write_i64_le(out, number),
     }
     for name, argument in steps:
@@ -128,6 +150,25 @@ def test_the_stand_ins_read_the_same_numbers_as_librt(data: bytes, draw: st.Data
     at = draw.draw(st.integers(0, len(data) - 8))
     assert portable.read_i32_le(data, at) == librt.read_i32_le(data, at)
     assert portable.read_i64_le(data, at) == librt.read_i64_le(data, at)
+    assert portable.read_i32_be(data, at) == librt.read_i32_be(data, at)
+    assert portable.read_i64_be(data, at) == librt.read_i64_be(data, at)
+
+
+@given(st.binary(min_size=1), st.integers(0, 255), st.data())
+@settings(deadline=None)
+def test_the_stand_ins_change_bytes_as_librt_does(
+    data: bytes, byte: int, draw: st.DataObject
+) -> None:
+    librt = pytest.importorskip("librt.strings")
+    at = draw.draw(st.integers(0, len(data) - 1))
+    outcomes = []
+    for module in (portable, librt):
+        out = module.BytesWriter()
+        out.write(data)
+        before = out[at]
+        out[at] = byte
+        outcomes.append((before, out[at], out.getvalue()))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_the_stand_ins_have_every_name_that_coding_takes_from_librt() -> None:

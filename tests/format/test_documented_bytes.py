@@ -6,11 +6,24 @@ import re
 from pathlib import Path
 
 from kveik.engine.state import State, empty_levels
+from kveik.format.block import BlockWriter
+from kveik.format.codec import NONE, seal, seed
+from kveik.format.coding import BytesWriter
 from kveik.format.edit import Edit, encode_edit_record, encode_manifest_head
+from kveik.format.entry import TOMBSTONE, encode_value_of
+from kveik.format.filter import build, hash_keys
 from kveik.format.keys import encode_key
 from kveik.format.record import RecordWriter, commit_size, encode_mark
 from kveik.format.segment import SegmentHead, encode_head
-from kveik.format.table import TableInfo
+from kveik.format.table import (
+    Footer,
+    TableInfo,
+    encode_footer,
+    encode_location,
+    encode_partition,
+    encode_root,
+    table_name,
+)
 from kveik.model import BYTES, JSON, Cell, Writes
 
 FORMATS = Path(__file__).parents[2] / "docs/formats"
@@ -61,3 +74,33 @@ def test_the_examples_of_keys_are_what_is_written() -> None:
     text = (FORMATS / "keys.md").read_text()
     for key in (1, 0.5, -1, ("a", 1)):
         assert f"`{encode_key(key).hex(' ')}`" in text
+
+
+def sealed(pieces: list[bytes], offset: int) -> bytes:
+    assert seal(pieces, NONE, seed(12, offset)) == sum(map(len, pieces))
+    return b"".join(pieces)
+
+
+def index_of(key: bytes, offset: int, size: int) -> bytes:
+    writer = BlockWriter()
+    writer.add(key, encode_location(offset, size))
+    return b"".join(writer.finish())
+
+
+def test_the_example_of_a_table_is_what_is_written() -> None:
+    block, partition, root, footer = documented_blocks("table.md")
+    writer = BlockWriter()
+    hashes = BytesWriter()
+    writer.add(b"\0apple", encode_value_of(Cell(BYTES, b"red")))
+    writer.add(b"\0apricot", encode_value_of(Cell(JSON, b"1", 1_700_000_000_000)))
+    writer.add(b"\0ax", TOMBSTONE)
+    hash_keys(writer.keys, hashes)
+    assert sealed(writer.finish(), 0) == block
+    index = index_of(b"\0ax\0", 0, len(block))
+    pieces = encode_partition(index, build(hashes.getvalue()))
+    assert sealed(pieces, len(block)) == partition
+    index = index_of(b"\0ax\0", len(block), len(partition))
+    at = len(block) + len(partition)
+    assert sealed(encode_root(index, [(b"\0m", b"\0n")]), at) == root
+    assert encode_footer(Footer(12, at, len(root), 3)) == footer
+    assert f"`{table_name(12)}`" in (FORMATS / "table.md").read_text()

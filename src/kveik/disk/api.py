@@ -41,7 +41,10 @@ class File(ABC):
         """The bytes from offset on; fewer than length only where the file ends."""
 
     def read_now(self, offset: int, length: int) -> bytes | None:
-        """Like read, but None where that would wait for the medium or nobody can tell."""
+        """All of these bytes, or None where that would wait for the medium or nobody can tell.
+
+        None also where the file ends before.
+        """
         return None
 
     @abstractmethod

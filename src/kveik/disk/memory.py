@@ -119,7 +119,8 @@ class MemoryFile(File):
             return bytes(memoryview(self._content.cached)[offset : offset + length])
 
     def read_now(self, offset: int, length: int) -> bytes | None:
-        return self.read(offset, length)
+        data = self.read(offset, length)
+        return data if len(data) == length else None
 
     def write(self, offset: int, pieces: list[bytes]) -> None:
         with self._disk.mutex:

@@ -36,7 +36,7 @@ class TableCursor:
         self._block: Block | None = None  # the one that the cursor is in
         self._low: i64 = 0  # its entries that are still to come: from low to high (excluded)
         self._high: i64 = 0
-        self._ahead: i64 = 1  # blocks to ask for at once
+        self._passed: i64 = 0  # blocks that it has been in
 
     def chunk(self, count: i64) -> bool:
         """Put the next entries, at most count, into keys and values; False if there are none.
@@ -102,7 +102,7 @@ class TableCursor:
         self._block = block
         self._low = block.lower_bound(self._start)
         self._high = block.lower_bound(self._stop)
-        self._ahead = min(self._ahead * 2, READAHEAD_BLOCKS)
+        self._passed += 1
         self._go_on(root, partition, block, number, place)
         return True
 
@@ -129,13 +129,17 @@ class TableCursor:
             self._place = UNKNOWN if place == 0 else place - 1
 
     def _fault(self, partition: Partition, place: i64) -> Fault:
-        """Ask for a block, and for those behind it if the scan has been going on for a while."""
+        """Ask for a block, and for as many behind it as the scan has passed.
+
+        That is twice as many each time. A command that starts again gets as far ahead as before.
+        """
         step: i64 = -1 if self._reverse else 1
         border = self._border(partition)
+        most: i64 = min(self._passed + 1, READAHEAD_BLOCKS)
         room: i64 = READAHEAD - block_size(partition, place)
         last = place
         count: i64 = 1
-        while count < self._ahead and last != border and partition.blocks[last + step] is None:
+        while count < most and last != border and partition.blocks[last + step] is None:
             room -= block_size(partition, last + step)
             if room < 0:
                 break

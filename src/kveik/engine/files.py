@@ -42,3 +42,8 @@ class TableFiles:
         """Let go of a file."""
         with self._mutex:
             self._files.pop(name, None)
+
+    def close(self) -> None:
+        """Let go of all files."""
+        with self._mutex:
+            self._files.clear()

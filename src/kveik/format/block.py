@@ -32,6 +32,7 @@ FIXED: Final = 8  # bytes before the heads
 PER_ENTRY: Final = 8  # bytes of an entry's head and end
 PADDING: Final = bytes(8)
 SHORT: Final = 128  # a suffix below this has its size in one byte
+INLINE: Final = 16384  # bytes; a longer value is not copied while its block is made
 
 
 class BlockWriter:
@@ -107,6 +108,8 @@ class BlockWriter:
         start = BytesWriter()  # what stands before the entries, but for their ends
         ends = BytesWriter()
         entries = BytesWriter()
+        pieces: list[bytes] = [b""]
+        size: i64 = 0  # of the entries that are in pieces
         prefix: i64 = self._prefix
         keys = self.keys
         values = self.values
@@ -115,6 +118,7 @@ class BlockWriter:
         at: i64 = 0
         while at < self.count:
             key = keys[at]
+            value = values[at]
             suffix: i64 = len(key) - prefix
             write_i32_be(start, _head(key, prefix))
             if suffix < SHORT:
@@ -122,19 +126,30 @@ class BlockWriter:
             else:
                 write_varint(entries, suffix)
             entries.write(key[prefix:] if prefix > 0 else key)
-            entries.write(values[at])
-            write_i32_le(ends, i32(len(entries)))
+            if len(value) <= INLINE:
+                entries.write(value)
+            else:
+                size += len(entries) + len(value)
+                pieces.append(entries.getvalue())
+                pieces.append(value)
+                entries.truncate(0)
+            write_i32_le(ends, i32(size + len(entries)))
             at += 1
         start.write(ends.getvalue())
         if prefix > 0:
             start.write(keys[0][:prefix])
         entries.write(PADDING)
+        pieces[0] = start.getvalue()
+        pieces.append(entries.getvalue())
+        self._reset()
+        return pieces
+
+    def _reset(self) -> None:
         self.keys = []
         self.values = []
         self.count = 0
         self.size = FIXED + 8
         self._prefix = 0
-        return [start.getvalue(), entries.getvalue()]
 
 
 def common_prefix(first: bytes, second: bytes, bound: i64) -> i64:

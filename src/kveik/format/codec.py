@@ -82,15 +82,16 @@ def unseal(data: bytes, start: i64) -> bytes:
     if end < 0:
         raise ValueError("a block breaks off")
     crc: i64 = i64(read_i32_le(data, end + 1)) & 0xFFFFFFFF
-    computed: i64 = zlib.crc32(memoryview(data)[: end + 1], start)
+    body = data[:end]
+    computed: i64 = zlib.crc32(data[end : end + 1], zlib.crc32(body, start))
     if crc != computed:
         raise ValueError("the checksum of a block does not match")
     codec: i64 = data[end]
     if codec == NONE:
-        return data[:end]
+        return body
     if end < 4:
         raise ValueError("a compressed block breaks off")
-    return _decompress(data[4:end], codec, i64(read_i32_le(data, 0)))
+    return _decompress(body[4:], codec, i64(read_i32_le(body, 0)))
 
 
 def _decompress(body: bytes, codec: i64, size: i64) -> bytes:

@@ -16,7 +16,7 @@ from kveik.format.coding import BytesWriter, read_i32_le, write_i32_le
 from kveik.native import i32, i64, u8
 
 LINE: Final = 64  # bytes; a processor fetches as much at once
-BITS_PER_KEY: Final = 12
+BITS_PER_KEY: Final = 13
 PROBES: Final = 7
 SPREAD: Final = 0x7FB5D329  # an odd number below 2**31
 
