@@ -43,7 +43,9 @@ MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 MAX_OPEN_TABLES: Final = 256  # files; further tables are opened in place of the longest unused
 READAHEAD_BLOCKS: Final = 32  # blocks that a long scan asks for at once
 READAHEAD: Final = 1 * MIB  # bytes that a scan asks for, or hands out, at once; one block at least
-LEVELS: Final = 7  # 0 to 6; at a fanout of 10 the last takes tens of terabytes
+LEVELS: Final = 7  # 0 to 6; with segments of 16 MiB the fifth takes 330 GiB
+MIN_TABLE_SIZE: Final = 4 * MIB  # bytes; smaller tables would be too many files
+MAX_TABLE_SIZE: Final = 32 * MIB  # bytes; larger ones would make steps between levels coarse
 MAX_EDITS: Final = 1 * MIB  # bytes of the manifest behind its first edit; then it is written anew
 
 # --- flush and compaction -----------------------------------------------------------------------

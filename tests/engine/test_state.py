@@ -33,6 +33,18 @@ def test_level_0_stands_newest_first() -> None:
     assert numbers(found)[0] == [9, 2, 5]
 
 
+def test_what_replaces_tables_of_level_0_takes_the_place_of_the_newest_of_them() -> None:
+    flushed = Edit([(0, info(number)) for number in (9, 8, 7, 6, 5)], [])
+    for removed, left in (
+        ([8, 7], [9, 1, 6, 5]),
+        ([9, 5], [1, 8, 7, 6]),
+        ([6, 5], [9, 8, 7, 1]),
+        ([9, 8, 7, 6, 5], [1]),
+        ([], [1, 9, 8, 7, 6, 5]),
+    ):
+        assert numbers(state(flushed, Edit([(0, info(1))], removed)))[0] == left
+
+
 def test_other_levels_stand_by_key() -> None:
     found = state(
         Edit([(1, info(1, b"m", b"p")), (1, info(2, b"p", b"q"))], []),

@@ -15,7 +15,7 @@ from kveik.engine.log import Log, Spawn
 from kveik.engine.manifest import Manifest, create_manifest, open_manifest, read_manifest
 from kveik.engine.replay import Progress, Replay
 from kveik.engine.segment import NEW_SUFFIX
-from kveik.engine.shape import Shape
+from kveik.engine.shape import Shape, shape_of
 from kveik.engine.state import State, empty_levels
 from kveik.engine.store import Clock, Store
 from kveik.engine.table import Hit
@@ -41,12 +41,16 @@ def open_store(
     clock: Clock = time.time,
     spawn: Spawn | None = None,
     progress: Progress | None = None,
+    shape: Shape | None = None,
 ) -> Store:
-    """Lock the directory, make it a database if it is empty, and recover what it holds."""
+    """Lock the directory, make it a database if it is empty, and recover what it holds.
+
+    memory: the budget in bytes, from which the shape follows where none is given.
+    """
     try:
         _refuse_strangers(disk, create and not read_only)
         disk.lock(shared=read_only)
-        shape = Shape(memory)
+        shape = shape or shape_of(memory)
         database_id, manifest, state = _manifest(disk, read_only)
         replay = Replay(disk, database_id, state.log, state.lsn, shape.segment_size // 2)
         replay.run(progress)

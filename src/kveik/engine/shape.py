@@ -1,18 +1,64 @@
-"""Temporary."""
+"""How large things are: every size that follows from the memory budget, in one value.
+
+The numbers come from tests/engine/support/load.py, which plays a load of random keys through the
+picker; docs/decisions/0006 has its figures. Called by whoever opens a store; read by the picker.
+"""
 
 from __future__ import annotations
 
-from kveik.limits import MAX_SEGMENT, MIN_SEGMENT, SEGMENTS_PER_MEMORY
+from typing import Final
+
+from kveik.format.codec import NONE
+from kveik.format.table import BLOCK_SIZE
+from kveik.limits import (
+    LEVELS,
+    MAX_SEGMENT,
+    MAX_TABLE_SIZE,
+    MIN_SEGMENT,
+    MIN_TABLE_SIZE,
+    SEGMENTS_PER_MEMORY,
+)
 from kveik.native import i64
+
+CACHE_SHARE: Final = 4  # of the memory, one part; memtables have most of the rest
+LEVEL1_SEGMENTS: Final = 16  # level 1 is twice what a job brings to it at the least
+JOB_SEGMENTS: Final = 64  # of a job: all of level 0 under load, and level 1
 
 
 class Shape:
-    def __init__(self, memory: i64) -> None:
-        self.segment_size: i64 = min(max(memory // SEGMENTS_PER_MEMORY, MIN_SEGMENT), MAX_SEGMENT)
-        self.table_size: i64 = self.segment_size
-        self.cache: i64 = memory // 2
-        self.block_size: i64 = 8192
-        self.level1: i64 = 8 * self.segment_size
+    """Sizes in bytes, of a whole level or table where nothing else is said.
 
-    def codec(self, level: i64) -> i64:
-        return 0
+    segment_size: of a log segment, and about of a table that one becomes. level0_trigger: tables
+    in level 0 at which they are compacted; level0_idle: the same where there is nothing else to
+    do. level0_slow, level0_full: tables at which debt begins, and is 1. fanout: how many times
+    larger each level is than the one above. job_size: of a compaction's inputs, but for what
+    a single step needs. block_size, codecs (by level): of the tables.
+    """
+
+    def __init__(self, segment_size: i64, cache_size: i64) -> None:
+        self.segment_size = segment_size
+        self.cache_size = cache_size
+        self.table_size: i64 = min(max(2 * segment_size, MIN_TABLE_SIZE), MAX_TABLE_SIZE)
+        self.level0_trigger: i64 = 8
+        self.level0_idle: i64 = 4
+        self.level0_slow: i64 = 16
+        self.level0_full: i64 = 48
+        self.level1_size: i64 = LEVEL1_SEGMENTS * segment_size
+        self.fanout: i64 = 6
+        self.job_size: i64 = JOB_SEGMENTS * segment_size
+        self.block_size: i64 = BLOCK_SIZE
+        self.codecs = [NONE] * LEVELS
+
+    def target(self, level: i64) -> i64:
+        """Bytes that a level from 1 on should not have more of."""
+        size = self.level1_size
+        while level > 1:
+            size *= self.fanout
+            level -= 1
+        return size
+
+
+def shape_of(memory: i64) -> Shape:
+    """The sizes for a memory budget."""
+    segment = min(max(memory // SEGMENTS_PER_MEMORY, MIN_SEGMENT), MAX_SEGMENT)
+    return Shape(segment, memory // CACHE_SHARE)

@@ -121,6 +121,9 @@ class Shared:
             self.changed.wait()  # no faster than the disk
         if store.pending() > MAX_UNWRITTEN and not self._syncing:
             self._flush(False)
+        self._start_flusher()
+
+    def _start_flusher(self) -> None:
         if self._flusher is None:
             self._flusher = threading.Thread(target=self._flush_often, daemon=True)
             self._flusher.start()
@@ -207,10 +210,11 @@ class Shared:
                 self._sync_due = self._interval
                 while self._syncing and self._sync_due:
                     self.changed.wait()  # perhaps a writer's next flush syncs, too
-                if not self._syncing and not self.closing:
+                if not (self._syncing or self.closing or self._always):
                     self._flush(self._sync_due)
-                if self.store.full:
-                    self.keep_up()  # perhaps there is room by now
+                if self.upkeep is not None:
+                    self.upkeep.tick()
+                    self.keep_up()  # time to tidy up, or there is room again
 
     # --- with the lock held: upkeep -------------------------------------------------------------
 
@@ -220,6 +224,8 @@ class Shared:
         if upkeep is None or self.store.closed:
             return
         work = upkeep.due()
+        if work is not None:
+            self._start_flusher()
         while work is not None:
             self._start(work)
             work = upkeep.due()

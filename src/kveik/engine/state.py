@@ -68,13 +68,24 @@ def arranged(number: int, level: list[TableInfo], edit: Edit) -> list[TableInfo]
     if not added:
         return level if len(left) == len(level) else left
     if number == 0:
-        return added + left
+        at = _first_gone(level, left)
+        return left[:at] + added + left[at:]
     tables = sorted(left + added, key=_low)
     for before, behind in pairwise(tables):
         if before.high > behind.low:
             what = f"tables {before.number} and {behind.number} of level {number} overlap"
             raise ValueError(what)
     return tables
+
+
+def _first_gone(level: list[TableInfo], left: list[TableInfo]) -> i64:
+    """Where the newest of the tables stood that are gone; 0 where none is."""
+    if len(left) < len(level):
+        for at, (before, behind) in enumerate(zip(level, left, strict=False)):
+            if before is not behind:
+                return at
+        return len(left)
+    return 0
 
 
 def _low(info: TableInfo) -> bytes:

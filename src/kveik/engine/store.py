@@ -45,7 +45,7 @@ class Store(Viewpoint):
         super().__init__(view)
         self.disk = disk
         self.hit = hit
-        self.cache = Cache(shape.cache)
+        self.cache = Cache(shape.cache_size)
         self.shape = shape
         self.log = log
         self.manifest = manifest

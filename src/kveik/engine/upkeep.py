@@ -16,7 +16,9 @@ from kveik.disk.api import Disk
 from kveik.engine import picker
 from kveik.engine.lanes import Lane
 from kveik.engine.manifest import Manifest
+from kveik.engine.manual import pick_between
 from kveik.engine.memtable import Memtable
+from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
 from kveik.engine.store import Store
 from kveik.engine.table import Table
@@ -117,7 +119,8 @@ class Upkeep:
         self._lanes = [flushes, compactions]
         self._busy = [False, False, False]
         self._next_table: i64 = self._manifest.state.next_table
-        self._cursors = picker.Cursors()
+        self._quiet = False  # nobody has written for a while
+        self._last_lsn: i64 = 0
         self._garbage: list[str] = []
         self._behind = picker.debt(store.view.version.infos(), store.shape)
         self._retry: i64 = 0  # Unix milliseconds; nothing is begun before, as the disk is full
@@ -151,6 +154,12 @@ class Upkeep:
             self._busy[work.kind] = True
         return work
 
+    def tick(self) -> None:
+        """A second or so has passed."""
+        lsn = self._store.lsn()
+        self._quiet = lsn == self._last_lsn
+        self._last_lsn = lsn
+
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return True not in self._busy
@@ -178,7 +187,7 @@ class Upkeep:
             bottom=store.view.version.empty,
             now=store.now(),
             block_size=store.shape.block_size,
-            codec=store.shape.codec(0),
+            codec=store.shape.codecs[0],
         )
         work = TableWork(FLUSH, self._disk, self._lanes[FLUSH], self._manifest, job, 0)
         work.memtables = memtables[first:]
@@ -190,29 +199,30 @@ class Upkeep:
     def _compaction(self) -> TableWork | None:
         store = self._store
         infos = store.view.version.infos()
-        plan: picker.Compaction | None = None
+        plan: Compaction | None = None
         wanted = self.wanted
         if wanted is not None:
-            plan = picker.pick_between(infos, store.shape, wanted[0], wanted[1])
+            plan = pick_between(infos, store.shape, wanted[0], wanted[1])
             if plan is None:
                 self.wanted = None
         if plan is None:
-            plan = picker.pick(infos, store.shape, self._cursors)
+            clears = store.view.version.known_clears()
+            plan = picker.pick(infos, store.shape, idle=self._quiet, clears=clears)
         if plan is None:
             return None
         job: CompactJob | None = None
         if not plan.move and plan.inputs:
-            reserved = plan.most_tables(store.shape.table_size)
+            reserved = plan.most_tables()
             job = CompactJob(
                 plan.inputs,
                 self._numbers(reserved),
                 reserved,
-                store.shape.table_size,
+                plan.table_size,
                 token=secrets.token_hex(4),
                 bottom=plan.bottom,
                 now=store.now(),
                 block_size=store.shape.block_size,
-                codec=store.shape.codec(plan.target),
+                codec=store.shape.codecs[plan.target],
             )
         lane = self._lanes[COMPACTION]
         work = TableWork(COMPACTION, self._disk, lane, self._manifest, job, plan.target)
@@ -221,6 +231,8 @@ class Upkeep:
                 work.edit.removed.append(info.number)
                 if plan.move:
                     work.edit.added.append((plan.target, info))
+        for info in plan.drop:
+            work.edit.removed.append(info.number)
         work.edit.next_table = self._next_table
         return work
 

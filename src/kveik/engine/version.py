@@ -106,6 +106,16 @@ class Version:
         """What the picker looks at."""
         return [[table.info for table in tables] for tables in self.levels]
 
+    def known_clears(self) -> dict[int, list[tuple[bytes, bytes]]]:
+        """The range tombstones of tables that have some and were read already, by table number."""
+        known: dict[int, list[tuple[bytes, bytes]]] = {}
+        for tables in self.levels:
+            for table in tables:
+                root = table.root
+                if table.info.clears > 0 and root is not None:
+                    known[table.info.number] = list(zip(root.starts, root.stops, strict=True))
+        return known
+
     def apply(self, edit: Edit) -> Version:
         """The version that an edit makes of this one."""
         known = {table.info.number: table for tables in self.levels for table in tables}

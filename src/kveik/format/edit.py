@@ -44,7 +44,8 @@ TABLE_FIELDS: Final = frozenset(("level", "low", "high", *COUNTS))
 class Edit:
     """One change of what the directory holds.
 
-    added: (level, table); those for level 0 newest first, and newer than all that is there.
+    added: (level, table). Those for level 0 stand newest first; they are newer than all that is
+    there, or take the place of the newest one of level 0 that the same edit removes.
     removed: table numbers. log: the first log segment that is still needed. lsn: the last commit
     that is in tables. next_table: every lower table number has been used. 0: no change.
     """

@@ -150,7 +150,7 @@ class App:
         """Once a second: the sync of durability "interval", what INFO shows, and work left over."""
         while True:
             _measure(self._server)
-            keeper.keep_up()
+            keeper.tick()
             if self._config.durability == "interval":
                 gate.sync_now()
             await asyncio.sleep(SYNC_INTERVAL)

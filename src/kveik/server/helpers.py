@@ -51,6 +51,11 @@ class Keeper:
             work = self.upkeep.due()
         self.upkeep.set_pace()
 
+    def tick(self) -> None:
+        """A second or so has passed: there may be time to tidy up, or room on the disk again."""
+        self.upkeep.tick()
+        self.keep_up()
+
     def _run(self, work: Work) -> None:
         work.perform()
         self._loop.call_soon_threadsafe(self._done, work)
