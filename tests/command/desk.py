@@ -9,7 +9,7 @@ from kveik.command.registry import Finder
 from kveik.command.state import Client, Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
-from kveik.engine.store import open_store
+from kveik.engine.opening import open_store
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
 from kveik.model import Failure, Simple, Verbatim

@@ -23,7 +23,7 @@ from kveik.disk.faulty import Fault, FaultyDisk, fail_each, no_faults
 from kveik.disk.memory import MemoryDisk
 from kveik.disk.posix import PosixDisk
 from kveik.engine.database import Database
-from kveik.engine.store import open_store
+from kveik.engine.opening import open_store
 from kveik.errors import (
     ClosedError,
     DiskFullError,
@@ -985,7 +985,7 @@ import _thread, threading, time
 from kveik.disk.faulty import FaultyDisk
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.database import Database
-from kveik.engine.store import open_store
+from kveik.engine.opening import open_store
 from kveik.errors import ClosedError
 
 waiting, go = threading.Event(), threading.Event()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.engine.support.stores import MEMORY, at_once, flush, reader, reopen
 
 from kveik.disk.memory import MemoryDisk
-from kveik.engine.store import Store, open_store
+from kveik.engine.opening import open_store
+from kveik.engine.store import Store
 from kveik.engine.transaction import Transaction
 from kveik.errors import LimitError
 from kveik.limits import DATABASES, MAX_KEY, MAX_VALUE

@@ -33,7 +33,7 @@ from kveik.disk.api import Disk
 from kveik.disk.faulty import FaultyDisk, Stopped, crash_at
 from kveik.disk.memory import MemoryDisk
 from kveik.disk.posix import PosixDisk
-from kveik.engine.store import open_store
+from kveik.engine.opening import open_store
 from kveik.errors import CorruptionError, LockedError, NewerFormatError, NotKveikError
 from kveik.format.record import MARK_SIZE, encode_mark
 from kveik.format.segment import HEAD_SIZE, decode_head, encode_head, segment_name

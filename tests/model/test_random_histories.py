@@ -12,7 +12,8 @@ from tests.engine.support.stores import MEMORY, at_once, stored, value
 
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
-from kveik.engine.store import Store, open_store
+from kveik.engine.opening import open_store
+from kveik.engine.store import Store
 from kveik.engine.transaction import Transaction
 from kveik.limits import MIB
 from kveik.model import BYTES

@@ -12,7 +12,7 @@ from kveik.command.registry import Command
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
-from kveik.engine.store import open_store
+from kveik.engine.opening import open_store
 from kveik.server.gate import Gate
 from kveik.server.host import Host
 from kveik.server.session import Session

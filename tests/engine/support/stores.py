@@ -11,7 +11,8 @@ from kveik.disk.api import Disk
 from kveik.disk.faulty import FaultyDisk
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Segment, Spawn
-from kveik.engine.store import Clock, Store, open_store
+from kveik.engine.opening import open_store
+from kveik.engine.store import Clock, Store
 from kveik.engine.transaction import Transaction
 from kveik.limits import MIB, MIN_SEGMENT
 from kveik.model import BYTES, Cell, Writes
