@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from kveik.engine.picker import Levels
+from kveik.engine.levels import Levels
 from kveik.engine.state import arranged
 from kveik.engine.table import Table
 from kveik.format.edit import Edit
