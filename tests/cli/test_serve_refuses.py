@@ -98,10 +98,10 @@ def test_a_directory_that_holds_something_else(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_a_newer_format(tmp_path: Path) -> None:
-    line = refused("--data-dir", in_a_directory(tmp_path, "KVEIK", "kveik 2\nid new style\n"))
-    assert "format 2" in line
+    line = refused("--data-dir", in_a_directory(tmp_path, "KVEIK", "kveik 3\nid new style\n"))
+    assert "format 3" in line
     assert "upgrade" in line
-    assert (tmp_path / "KVEIK").read_text() == "kveik 2\nid new style\n"
+    assert (tmp_path / "KVEIK").read_text() == "kveik 3\nid new style\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"kveik", b"\xff" * 40, b"kveik 1\nid 12\n"])

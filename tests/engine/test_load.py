@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from tests.engine.support.load import LANE, WRITERS, Load
 
-from kveik.engine.picker import debt, total
+from kveik.engine.levels import total
+from kveik.engine.picker import debt
 from kveik.engine.shape import shape_of
 from kveik.limits import MIB
 

@@ -338,6 +338,40 @@ def test_a_full_disk_can_be_opened_and_appends_once_there_is_room() -> None:
     assert read(disk.crash()) == view(state)
 
 
+def test_what_was_read_is_durable_also_where_there_was_no_room_to_write_it_anew() -> None:
+    disk = MemoryDisk()
+    faulty = FaultyDisk(disk)
+    manifest = fresh(faulty)
+    faulty.plan = fail_each("sync", errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        manifest.append(EDITS[0])
+    disk.rename("MANIFEST", "other")
+    disk.rename("other", "MANIFEST")
+    disk.create("last")
+    left = disk.kill()
+    open_manifest(FaultyDisk(left, fail_each("write", errno.ENOSPC)), ID)
+    left = left.crash()
+    assert read(left) == views()[1]
+    assert "last" in left.names()
+
+
+@pytest.mark.parametrize("operation", ["create", "sync", "rename", "sync_names"])
+def test_nothing_more_is_appended_after_a_failure_to_write_the_file_anew(operation: str) -> None:
+    disk = MemoryDisk()
+    faulty = FaultyDisk(disk)
+    manifest = fresh(faulty)
+    faulty.plan = fail_each("write", errno.ENOSPC)
+    with pytest.raises(DiskFullError):
+        manifest.append(EDITS[0])
+    faulty.plan = fail_each(operation, errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        manifest.append(EDITS[0])
+    faulty.plan = fail_each(operation, 0)
+    with pytest.raises(FailStopError):
+        manifest.append(EDITS[0])
+    assert view(open_manifest(disk.kill(), ID).state) in views()[:2]
+
+
 @pytest.mark.parametrize("operation", ["write", "sync"])
 def test_after_another_failure_nothing_more_is_appended(operation: str) -> None:
     disk = MemoryDisk()

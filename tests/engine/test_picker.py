@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.engine.support.drawn import drawn, names, told
 from tests.format.infos import info
 
-from kveik.engine.picker import Clears, Compaction, Levels, debt, overlapping, pick, total
+from kveik.engine.hidden import Clears
+from kveik.engine.levels import Levels, overlapping, total
+from kveik.engine.picker import Compaction, debt, pick
 from kveik.engine.shape import Shape
 from kveik.engine.state import State, empty_levels
 from kveik.format.edit import Edit
@@ -78,6 +80,11 @@ def test_of_a_mixed_level_0_the_tables_that_are_alone_move() -> None:
     assert picked(line) == "0>1 move: zz-zzz"
 
 
+def test_a_table_inside_another_ones_range_is_not_alone() -> None:
+    line = "L0: d-e:4 b-c:4 a-k:4 m-n:4 l-m:4 n-o:4 o-p:4 p-q:4"
+    assert picked(line) == "0>1 move: l-m m-n n-o o-p p-q"
+
+
 def test_small_tables_written_in_order_are_merged_and_not_moved() -> None:
     line = "L0: h-i:.1 g-h:.1 f-g:.1 e-f:.1 d-e:.1 c-d:.1 b-c:.1 a-b:.1  L1: A-a:8"
     assert picked(line) == "0>1 bottom: h-i, g-h, f-g, e-f, d-e, c-d, b-c, a-b"
@@ -87,6 +94,10 @@ def test_tiny_tables_are_merged_with_each_other_before_they_rewrite_a_large_leve
     tiny = "L0: " + "a-z:.1 " * 8
     assert picked(tiny + "L1: a-k:7 k-z:6") == "0>0: " + ", ".join(["a-z"] * 8)
     assert picked(tiny + "L1: a-k:6 k-z:6") == "0>1 bottom: " + "a-z, " * 8 + "a-k k-z"
+
+
+def test_one_tiny_table_is_not_merged_with_itself() -> None:
+    assert picked("L0: " + "a-z:300 " * 7 + "a-z:.1  L1: a-z:60") == "0>1 bottom: a-z, a-z"
 
 
 def test_what_is_merged_within_level_0_becomes_one_table() -> None:
@@ -121,6 +132,8 @@ def test_neighbours_go_with_it_while_they_make_a_byte_no_dearer() -> None:
     assert picked(line) == "1>2 bottom: c-d, c-cc ccc-d"
     line = "L1: a-b:10 b-c:10 c-d:10 d-e:50 e-f:30  L2: a-c:20 c-cc:10 ccc-d:10 d-f:500"
     assert picked(line) == "1>2 bottom: a-b b-c, a-c"
+    line = "L1: a-b:10 b-c:10 c-d:70  L2: a-b:10 b-c:11 c-d:140"
+    assert picked(line) == "1>2 bottom: a-b, a-b"
     line = "L1: a-b:10 b-c:10 c-d:10 d-e:50 e-f:30  L2: a-d:30 d-f:500"
     assert picked(line) == "1>2 bottom: a-b b-c c-d, a-d"
 

@@ -478,9 +478,9 @@ def test_an_identity_that_makes_no_sense_is_reported_and_nothing_changed(what: s
 
 
 def test_a_directory_of_a_newer_format_is_refused_whatever_else_it_says() -> None:
-    disk = disk_with({**stored(small_log()), "KVEIK": b"kveik 2\nsomething new\n"})
+    disk = disk_with({**stored(small_log()), "KVEIK": b"kveik 3\nsomething new\n"})
     before = stored(disk)
-    with pytest.raises(NewerFormatError, match="format 2"):
+    with pytest.raises(NewerFormatError, match="format 3"):
         reopen(disk)
     assert stored(disk) == before
 

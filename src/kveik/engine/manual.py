@@ -5,7 +5,8 @@ Called by upkeep, again and again until nothing is left to do.
 
 from __future__ import annotations
 
-from kveik.engine.picker import Compaction, Levels, down, from_level0, overlapping
+from kveik.engine.levels import Levels, overlapping
+from kveik.engine.picker import Compaction, down, from_level0
 from kveik.engine.shape import Shape
 from kveik.native import i64
 

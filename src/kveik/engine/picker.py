@@ -1,7 +1,7 @@
 """What to compact next, and how far behind compaction is. Pure: levels in, a job or nothing out.
 
-Order: what can be removed unread (`drop`); the deepest need first, by how far a level is over its
-size; level 0 once the levels below have theirs. Waiting is what makes level 0 cheap: a job takes
+Order: what can be removed unread (`drop`); the level from 1 on that is furthest over its size;
+level 0 once the levels below have theirs. Waiting is what makes level 0 cheap: a job takes
 all that gathered there and rewrites level 1 once for it. Taken first, level 0 would be compacted
 in small jobs into a level 1 that grows and grows, and the debt never ends; writers who are slowed
 as level 0 fills keep both in bounds.
@@ -10,16 +10,15 @@ Called by the store, with the levels of its newest version, whenever a lane is f
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import Final
 
+from kveik.engine.hidden import Clears, hidden_tables
+from kveik.engine.levels import Levels, high_of, is_bottom, low_of, overlapping, total
 from kveik.engine.shape import Shape
+from kveik.engine.window import Window
 from kveik.format.table import TableInfo
 from kveik.limits import LEVELS
 from kveik.native import i64
-
-Levels = list[list[TableInfo]]
-Clears = dict[int, list[tuple[bytes, bytes]]]  # by table number
 
 TINY: Final = 16  # times: level 0 is merged with itself before it rewrites so much more
 DRAINED: Final = 90  # percent of its target, to which one job may bring a level
@@ -82,7 +81,7 @@ def pick(
     idle: nobody has written for a while, so that there is time to tidy up. clears: the ranges of
     tables that have some, as far as they are known.
     """
-    hidden = _hidden(levels, clears or {})
+    hidden = hidden_tables(levels, clears or {})
     if hidden:
         return Compaction(0, 0, [], drop=hidden)
     worst: i64 = 0
@@ -132,80 +131,6 @@ def _excess(levels: Levels, shape: Shape) -> float:
     return work / (full * rest + LEVEL0_COST) / int(shape.segment_size)
 
 
-def total(tables: list[TableInfo]) -> i64:
-    """Bytes of all tables."""
-    size: i64 = 0
-    for info in tables:
-        size += info.size
-    return size
-
-
-def overlapping(level: list[TableInfo], low: bytes, high: bytes) -> list[TableInfo]:
-    """The tables of a level from 1 on that share keys with low (included) to high (excluded)."""
-    first = bisect_right(level, low, key=_high)
-    return level[first : bisect_left(level, high, lo=first, key=_low)]
-
-
-def _low(info: TableInfo) -> bytes:
-    return info.low
-
-
-def _high(info: TableInfo) -> bytes:
-    return info.high
-
-
-def _is_bottom(levels: Levels, target: i64, low: bytes, high: bytes) -> bool:
-    """Whether nothing below the target shares keys with the range."""
-    level = target + 1
-    while level < LEVELS:
-        if overlapping(levels[level], low, high):
-            return False
-        level += 1
-    return True
-
-
-# --- what needs no reading ----------------------------------------------------------------------
-
-
-def _hidden(levels: Levels, clears: Clears) -> list[TableInfo]:
-    """Tables that newer clears hide wholly, and tables of clears that hide nothing any more."""
-    found: list[TableInfo] = []
-    ranges: list[tuple[bytes, bytes]] = []  # of all newer tables
-    for number, level in enumerate(levels):
-        below: list[tuple[bytes, bytes]] = []
-        for at, info in enumerate(level):
-            if _is_covered(info, ranges) or (info.entries == 0 and _is_oldest(levels, number, at)):
-                found.append(info)
-            elif info.clears > 0:
-                below += _clears_of(info, clears)
-                if number == 0:
-                    ranges, below = ranges + below, []
-        ranges += below
-    return found
-
-
-def _is_covered(info: TableInfo, ranges: list[tuple[bytes, bytes]]) -> bool:
-    return any(start <= info.low and info.high <= stop for start, stop in ranges)
-
-
-def _is_oldest(levels: Levels, number: i64, at: i64) -> bool:
-    """Whether no older table shares keys with this one."""
-    info = levels[number][at]
-    if number == 0:
-        for older in levels[0][at + 1 :]:
-            if older.low < info.high and info.low < older.high:
-                return False
-    return _is_bottom(levels, number, info.low, info.high)
-
-
-def _clears_of(info: TableInfo, clears: Clears) -> list[tuple[bytes, bytes]]:
-    known = clears.get(info.number)
-    if known is not None:
-        return known
-    # A single clear and nothing else: the bounds are its bounds.
-    return [(info.low, info.high)] if info.clears == 1 and info.entries == 0 else []
-
-
 # --- level 0 ------------------------------------------------------------------------------------
 
 
@@ -217,8 +142,8 @@ def from_level0(levels: Levels, shape: Shape) -> Compaction:
     if total(chosen) < shape.table_size:  # too little by itself to be a table further down
         chosen = levels[0]
     chosen = _last_within(chosen, shape.job_size)
-    low = min(map(_low, chosen))
-    high = max(map(_high, chosen))
+    low = min(map(low_of, chosen))
+    high = max(map(high_of, chosen))
     below = overlapping(levels[1], low, high)
     size = total(chosen)
     if len(chosen) > 1 and size < shape.table_size and TINY * size < total(below):
@@ -227,14 +152,14 @@ def from_level0(levels: Levels, shape: Shape) -> Compaction:
         0,
         1,
         _sources([[info] for info in chosen], below),
-        bottom=_is_bottom(levels, 1, low, high),
+        bottom=is_bottom(levels, 1, low, high),
         table_size=_even_size(size + total(below), shape.table_size),
     )
 
 
 def _movable(levels: Levels, shape: Shape) -> list[TableInfo]:
     """By key, tables of level 0 that share keys with no other there and with none of level 1."""
-    level = sorted(levels[0], key=_low)
+    level = sorted(levels[0], key=low_of)
     found: list[TableInfo] = []
     reach = b""  # to which the tables before go
     for at, info in enumerate(level):
@@ -256,8 +181,8 @@ def _oldest_group(level: list[TableInfo]) -> list[TableInfo]:
         found = [info for info in level if info.low < high and low < info.high]
         grown = len(found) > len(chosen)
         chosen = found
-        low = min(map(_low, chosen))
-        high = max(map(_high, chosen))
+        low = min(map(low_of, chosen))
+        high = max(map(high_of, chosen))
     return chosen
 
 
@@ -296,88 +221,9 @@ def down(
         level,
         level + 1,
         _sources([upper], lower),
-        bottom=_is_bottom(levels, level + 1, low, high),
+        bottom=is_bottom(levels, level + 1, low, high),
         table_size=_even_size(size, shape.table_size),
     )
-
-
-class Window:
-    """Neighbours in a level, from `first` to before `stop`, and what they overlap one level down.
-
-    cost: bytes overlapped for a byte of the neighbours.
-    """
-
-    def __init__(self, level: list[TableInfo], below: list[TableInfo]) -> None:
-        self._level = level
-        self._below = below
-        self._sizes = _sums(level)
-        self._sizes_below = _sums(below)
-        self._starts: list[int] = []  # for each table, the first one below that it overlaps
-        self._stops: list[int] = []  # and the one behind the last
-        self.first: i64 = 0
-        self.stop: i64 = 1
-        self.cost = 0.0
-        start: i64 = 0
-        stop: i64 = 0
-        for info in level:
-            while start < len(below) and below[start].high <= info.low:
-                start += 1
-            stop = max(stop, start)
-            while stop < len(below) and below[stop].low < info.high:
-                stop += 1
-            self._starts.append(start)
-            self._stops.append(stop)
-
-    def place(self) -> None:
-        """Take the one table that costs least."""
-        self.cost = self._cost(0, 1)
-        at: i64 = 1
-        while at < len(self._level):
-            cost = self._cost(at, at + 1)
-            if cost < self.cost:
-                self.cost = cost
-                self.first = at
-                self.stop = at + 1
-            at += 1
-
-    def grow(self, bound: i64, spare: i64) -> None:
-        """Take neighbours while they make a byte no dearer.
-
-        bound: bytes in all; spare: bytes that may leave the level.
-        """
-        grown = True
-        while grown:
-            grown = self._take(self.first - 1, self.stop, bound, spare)
-            grown = self._take(self.first, self.stop + 1, bound, spare) or grown
-
-    def _take(self, first: i64, stop: i64, bound: i64, spare: i64) -> bool:
-        if first < 0 or stop > len(self._level):
-            return False
-        size = self._size(first, stop)
-        if size > spare or size + self._overlap(first, stop) > bound:
-            return False
-        cost = self._cost(first, stop)
-        if cost > self.cost:
-            return False
-        self.first = first
-        self.stop = stop
-        self.cost = cost
-        return True
-
-    def _size(self, first: i64, stop: i64) -> i64:
-        return self._sizes[stop] - self._sizes[first]
-
-    def _overlap(self, first: i64, stop: i64) -> i64:
-        return self._sizes_below[self._stops[stop - 1]] - self._sizes_below[self._starts[first]]
-
-    def _cost(self, first: i64, stop: i64) -> float:
-        return int(self._overlap(first, stop)) / int(self._size(first, stop))
-
-    def upper(self) -> list[TableInfo]:
-        return self._level[self.first : self.stop]
-
-    def lower(self) -> list[TableInfo]:
-        return self._below[self._starts[self.first] : self._stops[self.stop - 1]]
 
 
 def _buried(levels: Levels, shape: Shape) -> Compaction | None:
@@ -395,16 +241,6 @@ def _buried(levels: Levels, shape: Shape) -> Compaction | None:
 def _has_buried(tables: list[TableInfo]) -> bool:
     """Whether one is worth rewriting for its tombstones alone."""
     return any(2 * info.tombstones > info.entries for info in tables)
-
-
-def _sums(tables: list[TableInfo]) -> list[int]:
-    """At i, the bytes of the tables before i."""
-    sums = [0]
-    size: i64 = 0
-    for info in tables:
-        size += info.size
-        sums.append(size)
-    return sums
 
 
 def _sources(newer: list[list[TableInfo]], below: list[TableInfo]) -> list[list[TableInfo]]:

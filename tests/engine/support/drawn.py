@@ -14,7 +14,8 @@ import re
 
 from tests.format.infos import info
 
-from kveik.engine.picker import Compaction, Levels
+from kveik.engine.levels import Levels
+from kveik.engine.picker import Compaction
 from kveik.engine.state import empty_levels
 from kveik.format.table import TableInfo
 from kveik.limits import MIB

@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from tests.format.infos import info
 
-from kveik.engine.picker import Compaction, Levels, debt, pick
+from kveik.engine.levels import Levels
+from kveik.engine.picker import Compaction, debt, pick
 from kveik.engine.shape import Shape, shape_of
 from kveik.engine.state import State, empty_levels
 from kveik.format.edit import Edit
