@@ -279,12 +279,12 @@ class Shared:
         upkeep = self.upkeep
         if upkeep is None:
             return
-        while upkeep.wanted is not None:
+        while upkeep.wanting():
             self.changed.wait()
         upkeep.wanted = (low, high)
         try:
             self.keep_up()
-            while upkeep.wanted is not None:
+            while upkeep.wanting():
                 self.changed.wait(1.0)
                 self.check_open()
                 self.keep_up()

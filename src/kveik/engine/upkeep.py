@@ -160,6 +160,10 @@ class Upkeep:
         self._quiet = lsn == self._last_lsn
         self._last_lsn = lsn
 
+    def wanting(self) -> bool:
+        """Whether somebody waits for a range to be compacted."""
+        return self.wanted is not None
+
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return True not in self._busy
