@@ -1,7 +1,7 @@
 """A load of random keys through the picker: how often bytes are rewritten, how long level 0 gets.
 
 The bounds are about a tenth above what was reached when the picker's numbers were chosen
-(docs/decisions/0006).
+(docs/decisions/0007).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How large things are: every size that follows from the memory budget, in one value.
 
 The numbers come from tests/engine/support/load.py, which plays a load of random keys through the
-picker; docs/decisions/0006 has its figures. Called by whoever opens a store; read by the picker.
+picker; docs/decisions/0007 has its figures. Called by whoever opens a store; read by the picker.
 """
 
 from __future__ import annotations
