@@ -79,8 +79,11 @@ def outcome(disk: MemoryDisk, *, read_only: bool = True) -> Contents | Exception
 
 
 def names_the_file(found: Contents | Exception, name: str) -> bool:
-    """Damage to the identity may also show as a log that belongs to another database."""
-    suspects = (name, LOG) if name == "KVEIK" else (name,)
+    """Damage to the identity may also show as a log that belongs to another database.
+
+    Or as a newer format, which is said of the whole directory.
+    """
+    suspects = (name, LOG, "has format") if name == "KVEIK" else (name,)
     return isinstance(found, Exception) and any(suspect in str(found) for suspect in suspects)
 
 

@@ -91,6 +91,15 @@ def test_a_fresh_manifest_replaces_one_that_was_left() -> None:
     assert not any(read_manifest(disk.crash(), ID[::-1]).levels)
 
 
+def test_no_fresh_manifest_is_made_where_there_are_tables() -> None:
+    disk = MemoryDisk()
+    filled(disk)
+    disk.create("0000000003.tbl")
+    with pytest.raises(CorruptionError, match=r"KVEIK: offset 0: .* there is 0000000003\.tbl"):
+        create_manifest(disk, ID)
+    assert read(disk) == views()[-1]
+
+
 @pytest.mark.parametrize("count", range(1, len(EDITS) + 1))
 def test_every_appended_edit_survives_a_crash_at_once(count: int) -> None:
     disk = MemoryDisk()

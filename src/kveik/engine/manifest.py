@@ -32,8 +32,10 @@ from kveik.format.edit import (
     encode_manifest_head,
     find_edit,
 )
+from kveik.format.identity import NAME as IDENTITY
 from kveik.format.record import HEADER, record_end, record_lsn
 from kveik.format.segment import HEAD_SIZE, SegmentHead
+from kveik.format.table import table_number
 from kveik.limits import MAX_EDITS
 from kveik.native import i64
 
@@ -166,8 +168,12 @@ def create_manifest(disk: Disk, database_id: bytes) -> Manifest:
     """A fresh manifest, durable, for a directory that has no tables and needs its whole log.
 
     Replaces one that is there: a directory whose identity does not ask for a manifest has no
-    tables, whatever an upgrade that broke off has left. DiskFullError, OSError: try again.
+    tables, whatever an upgrade that broke off has left. If it has some, it is the identity that
+    is damaged: CorruptionError. DiskFullError, OSError: try again.
     """
+    tables = [name for name in disk.names() if table_number(name)]
+    if tables:
+        raise CorruptionError(IDENTITY, 0, f"it knows of no tables, and there is {tables[0]}")
     return write_manifest(disk, database_id, State(empty_levels()))
 
 
