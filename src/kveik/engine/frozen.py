@@ -40,6 +40,9 @@ class FrozenDatabase(Reader):
     def _keep(self) -> Snapshot | None:
         return None  # it is kept by this very snapshot
 
+    def _source(self) -> Snapshot | None:
+        return self._snapshot
+
     def close(self) -> None:
         """Let go of what it keeps alive. Idempotent."""
         self._snapshot.let_go()

@@ -44,6 +44,10 @@ class Reader:
         """What keeps alive what a transaction has just read; called with the lock held."""
         raise NotImplementedError
 
+    def _source(self) -> Snapshot | None:
+        """The snapshot that this reader shows, if it is one."""
+        return None
+
     # --- single keys ----------------------------------------------------------------------------
 
     def get(self, key: object, default: object = None) -> object:
@@ -152,10 +156,14 @@ class Reader:
                     break
                 except Fault as fault:
                     shared.load(fault, txn)
-            pages = Pages(shared, rows, most)
+            pages = Pages(shared, rows, most, self._source())
             if more and (most < 0 or most > len(rows.keys)):
                 pages.goes_on(scan, self._keep())
-            shared.wait_for(rows.seen)
+            try:
+                shared.wait_for(rows.seen)
+            except BaseException:
+                pages.let_go()
+                raise
         finally:
             shared.leave()
         return pages

@@ -17,10 +17,10 @@ from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
-from kveik.engine.table import Hit
+from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
-from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -104,9 +104,19 @@ class Store(Viewpoint):
         log = self.log
         if log is None:
             raise ReadOnlyError("the database was opened read-only")
-        if self.full and len(self.view.memtables) > MAX_FROZEN:
+        if self.full and self.waiting() >= MAX_FROZEN:
             raise DiskFullError(self.full)
         return log
+
+    def waiting(self) -> i64:
+        """How many memtables wait to become tables; those that snapshots have divided are one."""
+        count: i64 = 0
+        segment = self.active.last_segment
+        for memtable in self.view.memtables:
+            if memtable.last_segment != segment:
+                segment = memtable.last_segment
+                count += 1
+        return count
 
     def _freeze(self) -> None:
         """A new memtable for the log's current segment."""
@@ -131,6 +141,17 @@ class Store(Viewpoint):
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
+
+    def keep(self, table: Table) -> None:
+        """Somebody reads a table's file without being on the thread of truth: it must stay."""
+        table.versions += 1
+
+    def let_go(self, table: Table) -> None:
+        """That has been done."""
+        table.versions -= 1
+        if table.versions == 0:
+            self.view.version.graveyard.add(table)
+            self.stirred = True
 
     def layered(self) -> bool:
         """Whether a snapshot has frozen a part of the current segment."""
@@ -181,14 +202,20 @@ class Store(Viewpoint):
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
         if not self.active.empty() and self.log is not None:
-            if self._layers() >= MAX_LAYERS:
-                self.rotate()
-            else:
+            if self._layers() < MAX_LAYERS or not self._rotated():
                 older = self.view.memtables
                 self.look([Memtable(self.active.last_segment), *older], self.view.version)
         frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
+
+    def _rotated(self) -> bool:
+        """End the log's segment if it can be ended: who only reads must not fail where it cannot."""
+        try:
+            self.rotate()
+        except StorageError:
+            return False
+        return True
 
     def _layers(self) -> i64:
         count: i64 = 0
