@@ -138,7 +138,9 @@ class OptimisticTransaction:
         then.begin(0)
         for key in self._keys:
             if not _same(then.get(key), now.get(key)):
-                raise Conflict(f"key {decode_key(key)!r} was changed meanwhile; nothing was written")
+                raise Conflict(
+                    f"key {decode_key(key)!r} was changed meanwhile; nothing was written"
+                )
         for wanted in self._ranges:
             before = wanted.rows(then)
             behind = wanted.rows(now)

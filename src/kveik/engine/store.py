@@ -21,6 +21,7 @@ from kveik.engine.table import Hit
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
 from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -80,6 +81,22 @@ class Store(Viewpoint):
         return 0 if log is None else log.pending
 
     # --- writes ---------------------------------------------------------------------------------
+
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
+        return self.active.plain(key)
+
+    def put_plain(self, key: bytes, data: bytes) -> i64:
+        """As commit, for one plain value."""
+        log = self._writable()
+        size = plain_size(len(key), len(data))
+        lsn = log.append_plain(key, data, size)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
 
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
