@@ -45,6 +45,15 @@ class Memtable:
         value = self._values.get(key)
         return value if isinstance(value, bytes) else None
 
+    def probe(self, key: bytes) -> object:
+        """What stands for a key: its bytes if it is plain and long safe, a Cell, or None."""
+        return self._values.get(key)
+
+    def keep(self, key: bytes, cell: Cell) -> None:
+        """Take a value that was read from a table, where this one only keeps such (see RowCache)."""
+        plain = cell.kind == BYTES and cell.expires == 0
+        self._values[key] = cell.data if plain else cell
+
     def settle(self, safe: i64) -> None:
         """Nobody waits any more for commits up to `safe`: plain values shed their cells."""
         keys = self._shed_keys

@@ -15,6 +15,7 @@ from kveik.engine.cache import Cache
 from kveik.engine.log import Group, Log
 from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Hit
@@ -52,6 +53,7 @@ class Store(Viewpoint):
         self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
+        self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
@@ -84,7 +86,7 @@ class Store(Viewpoint):
 
     def plain(self, key: bytes) -> bytes | None:
         """The value of a stored key if it is plain, in memory and safe; None says nothing."""
-        return self.active.plain(key)
+        return self.view.plain(key)
 
     def put_plain(self, key: bytes, data: bytes) -> i64:
         """As commit, for one plain value."""
@@ -135,10 +137,15 @@ class Store(Viewpoint):
             older = older[1:]
         self.look([Memtable(number), *older], self.view.version)
 
+    def keep_rows(self) -> None:
+        """Keep single values in memory: for who reads some keys again and again (a server)."""
+        self.rows = RowCache(self.shape.rows_size)
+        self.look(self.view.memtables, self.view.version)
+
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version, self.hit)
+        self.view = View(memtables, version, self.hit, self.rows)
         self.active = memtables[0]
         old.release()
 

@@ -260,6 +260,8 @@ class Upkeep:
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
+            if store.rows is not None:
+                store.rows.flushed(work.memtables, work.outcome.written)
             store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)
