@@ -15,12 +15,14 @@ from kveik.engine.cache import Cache
 from kveik.engine.log import Group, Log
 from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
 from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
+from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -51,6 +53,7 @@ class Store(Viewpoint):
         self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
+        self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
@@ -80,6 +83,22 @@ class Store(Viewpoint):
         return 0 if log is None else log.pending
 
     # --- writes ---------------------------------------------------------------------------------
+
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
+        return self.view.plain(key)
+
+    def put_plain(self, key: bytes, data: bytes) -> i64:
+        """As commit, for one plain value."""
+        log = self._writable()
+        size = plain_size(len(key), len(data))
+        lsn = log.append_plain(key, data, size)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
 
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
@@ -128,10 +147,15 @@ class Store(Viewpoint):
             older = older[1:]
         self.look([Memtable(number), *older], self.view.version)
 
+    def keep_rows(self) -> None:
+        """Keep single values in memory: for who reads some keys again and again (a server)."""
+        self.rows = RowCache(self.shape.rows_size)
+        self.look(self.view.memtables, self.view.version)
+
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version, self.hit)
+        self.view = View(memtables, version, self.hit, self.rows)
         self.active = memtables[0]
         old.release()
 

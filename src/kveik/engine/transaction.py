@@ -111,7 +111,7 @@ class Transaction:
     def data(self, key: bytes) -> bytes | None:
         """The bytes of a key's value, None if there is none: `get` for who needs no more."""
         if self.writes.count == 0:
-            plain = self._point.active.plain(self._prefix + key)
+            plain = self._point.view.plain(self._prefix + key)
             if plain is not None:
                 return plain
         cell = self.get(key)

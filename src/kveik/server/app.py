@@ -97,6 +97,7 @@ class App:
     async def serve(self, sockets: list[tuple[Address, socket.socket]], ready: Ready) -> None:
         loop = asyncio.get_running_loop()
         store = self._store
+        store.keep_rows()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         syncer = Syncer(loop)
