@@ -83,7 +83,7 @@ class Reader:
             self._shared.wait_for(seen)
 
     def get_many(self, keys: Iterable[object], default: object = None) -> list[object]:
-        """The values of several keys at one instant, in their order; default where there is none."""
+        """The values of several keys at one instant; default where there is none."""
         stored = [encode_key(key) for key in keys]
         shared = self._shared
         shared.enter()
@@ -134,7 +134,7 @@ class Reader:
     def scan(
         self, prefix: object = b"", *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[object, object]]:
-        """The entries whose key begins with a prefix: bytes, text, or the first items of a tuple."""
+        """The entries whose key begins with bytes, with text, or with the items of a tuple."""
         low, high = prefix_bounds(prefix)
         return paging.items(self._pages(low, high, reverse, limit))
 

@@ -3,7 +3,7 @@
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
 there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
 is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
+lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
 from __future__ import annotations
@@ -225,21 +225,25 @@ class Store(Viewpoint):
     def snapshot(self) -> Snapshot:
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
-        if not self.active.empty() and self.log is not None:
-            if self._layers() < MAX_LAYERS or not self._rotated():
-                older = self.view.memtables
-                self.look([Memtable(self.active.last_segment), *older], self.view.version)
-        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        if self.log is None:
+            frozen = self.view.memtables
+        else:
+            if not self.active.empty():
+                self._divide()
+            frozen = self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
 
-    def _rotated(self) -> bool:
-        """End the log's segment if it can be ended: who only reads must not fail where it cannot."""
-        try:
-            self.rotate()
-        except StorageError:
-            return False
-        return True
+    def _divide(self) -> None:
+        """Freeze the active memtable, together with its segment if there are many such parts."""
+        if self._layers() >= MAX_LAYERS:
+            try:
+                self.rotate()
+                return
+            except StorageError:
+                pass  # who only reads must not fail for it
+        older = self.view.memtables
+        self.look([Memtable(self.active.last_segment), *older], self.view.version)
 
     def _layers(self) -> i64:
         count: i64 = 0

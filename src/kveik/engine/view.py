@@ -60,7 +60,7 @@ class View:
         return cell
 
     def plain(self, key: bytes) -> bytes | None:
-        """The value of a stored key if it is plain, safe and in memory as such; None says nothing."""
+        """A stored key's value if it is plain, safe and in memory so; None says nothing."""
         for memtable in self.memtables:
             value = memtable.probe(key)
             if value is not None:

@@ -39,7 +39,7 @@ class Parked:
         self._waits = False  # the table's file is kept for it
 
     def wait(self) -> None:
-        """It will be loaded beside the loop, and compaction may be done with the table meanwhile."""
+        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
         self._waits = True
         self._store.keep(self.fault.table)
 
