@@ -1,4 +1,4 @@
-"""Scans of everything a view holds: memtables, tables of all levels, clears, a transaction's own."""
+"""Scans of all that a view holds: memtables, tables, clears, and a transaction's own writes."""
 
 from __future__ import annotations
 
@@ -72,9 +72,13 @@ def played(history: list[tuple[list[Step], str]]) -> tuple[Kept, Model]:
     return kept, model
 
 
-def rows_of(model: Model, low: bytes, high: bytes | None, reverse: bool) -> list[tuple[bytes, bytes]]:
+def rows_of(
+    model: Model, low: bytes, high: bytes | None, reverse: bool
+) -> list[tuple[bytes, bytes]]:
     found = [
-        (key, data) for key, (data, _) in model.items() if low <= key and (high is None or key < high)
+        (key, data)
+        for key, (data, _) in model.items()
+        if low <= key and (high is None or key < high)
     ]
     return sorted(found, reverse=reverse)
 

@@ -21,6 +21,7 @@ from kveik.engine.store import Clock, Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
 from kveik.engine.upkeep import Upkeep
+from kveik.engine.view import Viewpoint
 from kveik.limits import MIB, MIN_SEGMENT
 from kveik.model import BYTES, Cell, Writes
 
@@ -96,8 +97,8 @@ def save(store: Store, *ops: Op) -> None:
     flush(store)
 
 
-def reader(store: Store, database: int = 0) -> Transaction:
-    txn = Transaction(store)
+def reader(point: Viewpoint, database: int = 0) -> Transaction:
+    txn = Transaction(point)
     txn.begin(database)
     return txn
 
@@ -118,9 +119,9 @@ def answered(store: Store, ask: Callable[[], Result]) -> Result:
             fault.release()
 
 
-def contents(store: Store, database: int = 0) -> Contents:
-    """Every live key with its value."""
-    rows = answered(store, lambda: reader(store, database).scan(b"", None))
+def contents(store: Store, database: int = 0, *, point: Viewpoint | None = None) -> Contents:
+    """Every live key with its value, also of a snapshot."""
+    rows = answered(store, lambda: reader(point or store, database).scan(b"", None))
     return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
 
 
