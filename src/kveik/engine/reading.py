@@ -24,6 +24,7 @@ from kveik.model import BYTES, Cell
 from kveik.native import i64, mypyc_attr
 
 MISSING: Final = object()
+MAX_ROWS: Final = 1 << 62  # more than there can be
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -142,7 +143,7 @@ class Reader:
         """The range's first page, and the rest of it."""
         if limit is not None and limit < 0:
             raise LimitError("a limit is 0 or more")
-        most: i64 = -1 if limit is None else limit
+        most: i64 = -1 if limit is None else min(limit, MAX_ROWS)
         first: i64 = PAGE_ROWS if most < 0 else min(most, PAGE_ROWS)
         shared = self._shared
         shared.enter()
