@@ -23,7 +23,7 @@ from kveik.engine.transaction import PREFIXES, Transaction
 from kveik.errors import LimitError
 from kveik.format.keys import encode_bound, encode_key
 from kveik.format.values import decode_value, encode_value
-from kveik.limits import MAX_TTL
+from kveik.limits import MAX_TTL, MAX_VALUE
 from kveik.model import BYTES, Cell, Writes
 from kveik.native import i64, mypyc_attr
 
@@ -67,7 +67,7 @@ class Database(Reader):
         if_equal: only where the key's value equals this one; if_absent: only where it has none.
         Whether it was written. LimitError past the bounds, TypeError for what JSON cannot say.
         """
-        if type(value) is bytes:
+        if type(value) is bytes and len(value) <= MAX_VALUE:
             cell = Cell(BYTES, value)
         else:
             kind, data = encode_value(value)
@@ -80,9 +80,9 @@ class Database(Reader):
         shared = self._shared
         shared.enter()
         try:
-            if if_absent or if_equal is not ANY:
-                if not self._matches(stored, if_equal, if_absent):
-                    return False
+            asked = if_absent or if_equal is not ANY
+            if asked and not self._matches(stored, if_equal, if_absent):
+                return False
             shared.commit(writes)
         finally:
             shared.leave()

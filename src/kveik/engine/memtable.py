@@ -2,7 +2,7 @@
 
 Invariants: a cell is never changed once it is in; a tombstone stays, as it hides what older sources
 hold; what a range tombstone hides is not in the dict; an LSN is known for as long as somebody may
-wait for it to be safe. A memtable that is not the newest is frozen: nothing but `settle` changes it.
+wait for it to be safe. One that is not the newest is frozen: nothing but `settle` changes it.
 Called by the store and its readers, on the thread of truth.
 """
 
@@ -50,7 +50,7 @@ class Memtable:
         return self._values.get(key)
 
     def keep(self, key: bytes, cell: Cell) -> None:
-        """Take a value that was read from a table, where this one only keeps such (see RowCache)."""
+        """Take a value that was read from a table; for RowCache alone."""
         plain = cell.kind == BYTES and cell.expires == 0
         self._values[key] = cell.data if plain else cell
 

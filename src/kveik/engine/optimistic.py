@@ -13,7 +13,7 @@ from kveik.engine.frozen import FrozenDatabase
 from kveik.engine.scan import Rows
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
-from kveik.errors import Conflict
+from kveik.errors import ClosedError, Conflict
 from kveik.format.keys import decode_key, encode_bound, encode_key
 from kveik.format.values import decode_value, encode_value
 from kveik.model import Cell
@@ -87,7 +87,7 @@ class OptimisticTransaction:
         shared = self._shared
         shared.enter()
         try:
-            shared.check_open()
+            self._check_open()
             while True:
                 try:
                     return self.txn.get(stored)
@@ -102,7 +102,7 @@ class OptimisticTransaction:
         shared = self._shared
         shared.enter()
         try:
-            shared.check_open()
+            self._check_open()
             while True:
                 try:
                     return wanted.rows(self.txn)
@@ -112,6 +112,11 @@ class OptimisticTransaction:
         finally:
             self.txn.end()
             shared.leave()
+
+    def _check_open(self) -> None:
+        self._shared.check_open()
+        if not self._snapshot.held:
+            raise ClosedError("the transaction has ended")
 
     def commit(self) -> None:
         """Write, if what was read still holds; Conflict if not."""

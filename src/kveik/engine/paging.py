@@ -25,16 +25,20 @@ from kveik.native import i64
 class Pages:
     """What is left of a range: the rows of this page, and the scan that has the next ones."""
 
-    def __init__(self, shared: Shared, rows: Rows, left: i64) -> None:
-        """left: how many rows may still be given, those of this page included; < 0 for all."""
+    def __init__(self, shared: Shared, rows: Rows, left: i64, source: Snapshot | None) -> None:
+        """left: how many rows may still be given, those of this page included; < 0 for all.
+
+        source: the snapshot that is read, where it is somebody else's.
+        """
         self._shared = shared
+        self._source = source
         self.rows = rows
         self._left = left
         self._scan: Scan | None = None
         self._snapshot: Snapshot | None = None
 
     def goes_on(self, scan: Scan, snapshot: Snapshot | None) -> None:
-        """There are more pages. snapshot: what keeps them alive, unless the caller does."""
+        """There are more pages. snapshot: what keeps them alive, unless the source does."""
         self._scan = scan
         self._snapshot = snapshot
 
@@ -77,6 +81,9 @@ class Pages:
     def check_open(self) -> None:
         if self._shared.closing:
             raise ClosedError("the database was closed while a range was being read")
+        source = self._source
+        if source is not None and not source.held:
+            raise ClosedError("the snapshot was closed while a range was being read")
 
     def let_go(self) -> None:
         """Nobody reads on."""

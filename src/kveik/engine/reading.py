@@ -44,6 +44,10 @@ class Reader:
         """What keeps alive what a transaction has just read; called with the lock held."""
         raise NotImplementedError
 
+    def _source(self) -> Snapshot | None:
+        """The snapshot that this reader shows, if it is one."""
+        return None
+
     # --- single keys ----------------------------------------------------------------------------
 
     def get(self, key: object, default: object = None) -> object:
@@ -79,7 +83,7 @@ class Reader:
             self._shared.wait_for(seen)
 
     def get_many(self, keys: Iterable[object], default: object = None) -> list[object]:
-        """The values of several keys at one instant, in their order; default where there is none."""
+        """The values of several keys at one instant; default where there is none."""
         stored = [encode_key(key) for key in keys]
         shared = self._shared
         shared.enter()
@@ -130,7 +134,7 @@ class Reader:
     def scan(
         self, prefix: object = b"", *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[object, object]]:
-        """The entries whose key begins with a prefix: bytes, text, or the first items of a tuple."""
+        """The entries whose key begins with bytes, with text, or with the items of a tuple."""
         low, high = prefix_bounds(prefix)
         return paging.items(self._pages(low, high, reverse, limit))
 
@@ -152,10 +156,14 @@ class Reader:
                     break
                 except Fault as fault:
                     shared.load(fault, txn)
-            pages = Pages(shared, rows, most)
+            pages = Pages(shared, rows, most, self._source())
             if more and (most < 0 or most > len(rows.keys)):
                 pages.goes_on(scan, self._keep())
-            shared.wait_for(rows.seen)
+            try:
+                shared.wait_for(rows.seen)
+            except BaseException:
+                pages.let_go()
+                raise
         finally:
             shared.leave()
         return pages

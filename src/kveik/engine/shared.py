@@ -91,13 +91,16 @@ class Shared:
 
     def fetch(self, fault: Fault) -> None:
         """Load what is missing, without the lock, and pin it: `fault.pinned` is the caller's."""
+        store = self.store
+        store.keep(fault.table)
         self.lock.release()
         try:
             fault.load(False)
         finally:
             self.lock.acquire()
+            store.let_go(fault.table)
         self.check_open()
-        fault.settle(self.store.cache)
+        fault.settle(store.cache)
 
     def snapshot(self) -> Snapshot:
         self.check_open()
@@ -267,38 +270,41 @@ class Shared:
             self.changed.wait()
         self.check_open()
         store.rotate()
-        self._flush(False)
         wanted = store.lsn()
-        while store.manifest is not None and store.manifest.state.lsn < wanted:
-            self.keep_up()
-            if store.failure:
-                raise FailStopError(store.failure)
-            if store.full:
-                raise StorageError(store.full)
+        self._flush(False)
+        self.keep_up()
+        while self.upkeep is not None and store.flushed < wanted:
+            self._check_upkeep()
             self.changed.wait()
+            self.keep_up()
 
     def compacted(self, low: bytes, high: bytes) -> None:
         """Return once the tables with keys from low to high are one level. StorageError."""
-        store = self.store
         upkeep = self.upkeep
         if upkeep is None:
             return
         while upkeep.wanting():
+            self.check_open()
             self.changed.wait()
         upkeep.wanted = (low, high)
         try:
             self.keep_up()
             while upkeep.wanting():
+                self._check_upkeep()
                 self.changed.wait(1.0)
-                self.check_open()
                 self.keep_up()
-                if store.failure:
-                    raise FailStopError(store.failure)
-                if store.full:
-                    raise StorageError(store.full)
         finally:
             upkeep.wanted = None
             self.changed.notify_all()
+
+    def _check_upkeep(self) -> None:
+        """Raise what keeps upkeep from going on."""
+        self.check_open()
+        store = self.store
+        if store.failure:
+            raise FailStopError(store.failure)
+        if store.full and self.upkeep is not None and self.upkeep.idle():
+            raise StorageError(store.full)
 
     # --- the end --------------------------------------------------------------------------------
 

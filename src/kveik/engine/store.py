@@ -3,7 +3,7 @@
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
 there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
 is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
+lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
-from kveik.engine.table import Hit
+from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
-from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
 from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
@@ -119,9 +119,19 @@ class Store(Viewpoint):
         log = self.log
         if log is None:
             raise ReadOnlyError("the database was opened read-only")
-        if self.full and len(self.view.memtables) > MAX_FROZEN:
+        if self.full and self.waiting() >= MAX_FROZEN:
             raise DiskFullError(self.full)
         return log
+
+    def waiting(self) -> i64:
+        """How many memtables wait to become tables; those that snapshots have divided are one."""
+        count: i64 = 0
+        segment = self.active.last_segment
+        for memtable in self.view.memtables:
+            if memtable.last_segment != segment:
+                segment = memtable.last_segment
+                count += 1
+        return count
 
     def _freeze(self) -> None:
         """A new memtable for the log's current segment."""
@@ -151,6 +161,17 @@ class Store(Viewpoint):
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
+
+    def keep(self, table: Table) -> None:
+        """Somebody reads a table's file without being on the thread of truth: it must stay."""
+        table.versions += 1
+
+    def let_go(self, table: Table) -> None:
+        """That has been done."""
+        table.versions -= 1
+        if table.versions == 0:
+            self.view.version.graveyard.add(table)
+            self.stirred = True
 
     def layered(self) -> bool:
         """Whether a snapshot has frozen a part of the current segment."""
@@ -200,15 +221,25 @@ class Store(Viewpoint):
     def snapshot(self) -> Snapshot:
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
-        if not self.active.empty() and self.log is not None:
-            if self._layers() >= MAX_LAYERS:
-                self.rotate()
-            else:
-                older = self.view.memtables
-                self.look([Memtable(self.active.last_segment), *older], self.view.version)
-        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        if self.log is None:
+            frozen = self.view.memtables
+        else:
+            if not self.active.empty():
+                self._divide()
+            frozen = self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
+
+    def _divide(self) -> None:
+        """Freeze the active memtable, together with its segment if there are many such parts."""
+        if self._layers() >= MAX_LAYERS:
+            try:
+                self.rotate()
+                return
+            except StorageError:
+                pass  # who only reads must not fail for it
+        older = self.view.memtables
+        self.look([Memtable(self.active.last_segment), *older], self.view.version)
 
     def _layers(self) -> i64:
         count: i64 = 0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from kveik.command import kvdb, registry
 from kveik.command.state import Client, Server
 from kveik.engine.cache import Cached
+from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import PREFIXES, Transaction, unpin
 from kveik.errors import CommandError, KveikError, StorageError
@@ -29,11 +30,18 @@ log = logging.getLogger("kveik")
 class Parked:
     """A command that waits for a block. held: what it has pinned; error: why there is no block."""
 
-    def __init__(self, fault: Fault, held: list[Cached]) -> None:
+    def __init__(self, store: Store, fault: Fault, held: list[Cached]) -> None:
         self.fault = fault
         self.held = held
         self.loaded = False
         self.error: Exception | None = None
+        self._store = store
+        self._waits = False  # the table's file is kept for it
+
+    def wait(self) -> None:
+        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
+        self._waits = True
+        self._store.keep(self.fault.table)
 
     def load(self) -> None:
         """Read the block; on any thread."""
@@ -42,10 +50,22 @@ class Parked:
         except Exception as error:  # the command tells it
             self.error = error
 
+    def settle(self) -> list[Cached]:
+        """Put the block in its place; what the command has pinned so far."""
+        self.fault.settle(self._store.cache)
+        self._end_wait()
+        return self.held + self.fault.pinned
+
     def let_go(self) -> None:
         """Nobody waits for it any more."""
+        self._end_wait()
         unpin(self.held)
         self.held = []
+
+    def _end_wait(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._store.let_go(self.fault.table)
 
 
 INTERNAL = "ERR internal error; the server's log has the details"
@@ -105,7 +125,7 @@ class Host:
                 return on_client(client, args)
             return self._run_server(command, client, args)
         except Fault as fault:
-            return self.run_again(client, args, Parked(fault, []))
+            return self.run_again(client, args, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -122,7 +142,7 @@ class Host:
                     self._commit(txn)
                     return reply
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -140,16 +160,15 @@ class Host:
                 parked.let_go()
                 raise
         if not parked.loaded:
+            parked.wait()
             self.parked = parked
         return parked.loaded
 
     def _resume(self, client: Client, parked: Parked) -> None:
         """The transaction of a command that has been parked, from the start."""
-        parked.fault.settle(self._store.cache)
         txn = self._txn
         txn.begin(client.database)
-        txn.adopt(parked.held)
-        txn.hold(parked.fault.pinned)
+        txn.adopt(parked.settle())
         self.need = 0
 
     def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
@@ -176,7 +195,7 @@ class Host:
             self._commit(txn)
             return result
         except Fault as fault:
-            return self.run_kvdb_again(client, request, Parked(fault, []))
+            return self.run_kvdb_again(client, request, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
@@ -193,7 +212,7 @@ class Host:
                     self._commit(txn)
                     return result
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
