@@ -20,7 +20,13 @@ from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Hit
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
-from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.errors import (
+    ClosedError,
+    DiskFullError,
+    FailStopError,
+    ReadOnlyError,
+    StorageError,
+)
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -86,7 +92,7 @@ class Store(Viewpoint):
 
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
-        log = self._writable()
+        log = self.writable()
         before = log.pending
         lsn = log.append(writes)
         if log.number() != self.active.last_segment:
@@ -96,7 +102,8 @@ class Store(Viewpoint):
             self.owed += self.pace * float(log.pending - before)
         return lsn
 
-    def _writable(self) -> Log:
+    def writable(self) -> Log:
+        """The log; ClosedError, FailStopError, ReadOnlyError, DiskFullError if it takes no more."""
         if self.closed:
             raise ClosedError("the database has been closed")
         if self.failure:
@@ -127,7 +134,7 @@ class Store(Viewpoint):
 
     def rotate(self) -> None:
         """End the log's segment, so that what has been written can become a table."""
-        log = self._writable()
+        log = self.writable()
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
@@ -181,14 +188,25 @@ class Store(Viewpoint):
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
         if not self.active.empty() and self.log is not None:
-            if self._layers() >= MAX_LAYERS:
-                self.rotate()
-            else:
-                older = self.view.memtables
-                self.look([Memtable(self.active.last_segment), *older], self.view.version)
+            self._freeze_active()
         frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
+
+    def _freeze_active(self) -> None:
+        if self._layers() >= MAX_LAYERS:
+            try:
+                self.rotate()
+                return
+            except StorageError:
+                pass  # who only reads need not know; it is one part more then
+        older = self.view.memtables
+        self.look([Memtable(self.active.last_segment), *older], self.view.version)
+
+    def tables_only(self) -> Snapshot:
+        """What the tables hold now, up to its lsn; what is in memory only is not in it."""
+        view = View([Memtable(0)], self.view.version, self.hit)
+        return Snapshot(view, self.flushed, self.now(), self.released)
 
     def _layers(self) -> i64:
         count: i64 = 0
@@ -224,6 +242,7 @@ class Store(Viewpoint):
         finally:
             if self.manifest is not None:
                 self.manifest.close()
+            self.view.version.close()
             self.disk.close()
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from kveik.engine.cache import Cached
 from kveik.engine.scan import OwnSource, Rows, Scan
-from kveik.engine.view import Viewpoint
+from kveik.engine.view import View, Viewpoint
 from kveik.errors import LimitError
 from kveik.limits import COUNT_EXACTLY, DATABASES, MAX_KEY, MAX_VALUE
 from kveik.model import CLEARED, DELETED, Cell, Writes
@@ -78,6 +78,10 @@ class Transaction:
     def adopt(self, held: list[Cached]) -> None:
         """Take back what `held` gave."""
         self._held = held
+
+    def view(self) -> View:
+        """What it reads from just now."""
+        return self._point.view
 
     def dirty(self) -> bool:
         """Whether there is anything to commit."""

@@ -21,11 +21,15 @@ class View:
         """hit: where searches leave what they found; it counts them."""
         self.memtables = memtables
         self.version = version
-        self._hit = hit
+        self.hit = hit
         version.acquire()
 
+    def hold(self) -> None:
+        """Somebody reads on while others may change things: the tables' files stay."""
+        self.version.acquire()
+
     def release(self) -> None:
-        """Nobody reads it any more."""
+        """Nobody reads it any more, or one reader less does."""
         self.version.release()
 
     def get(self, key: bytes) -> Cell | None:
@@ -42,16 +46,16 @@ class View:
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
-        self._hit.searches += 1
+        self.hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         for level in version.sorted_levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         return None
 
     def most_keys(self, database: int) -> int:
@@ -72,7 +76,7 @@ class View:
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
         """Whether a table has the answer, which then is in `_hit`."""
-        hit = self._hit
+        hit = self.hit
         if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 from kveik.command import kvdb, registry
 from kveik.command.state import Client, Server
-from kveik.engine.cache import Cached
+from kveik.engine.cache import Cache, Cached
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
+from kveik.engine.view import View
 from kveik.errors import CommandError, KveikError, StorageError
 from kveik.limits import MAX_NAP
 from kveik.model import Failure
@@ -25,12 +26,18 @@ from kveik.wire.resp import ReplyEncoder
 
 log = logging.getLogger("kveik")
 
-class Parked:
-    """A command that waits for a block. held: what it has pinned; error: why there is no block."""
 
-    def __init__(self, fault: Fault, held: list[Cached]) -> None:
+class Parked:
+    """A command that waits for a block. held: what it has pinned; error: why there is no block.
+
+    Meanwhile the tables of the view stay where they are. Either settle or let_go ends that.
+    """
+
+    def __init__(self, fault: Fault, held: list[Cached], view: View) -> None:
         self.fault = fault
         self.held = held
+        self._view = view
+        view.hold()
         self.loaded = False
         self.error: Exception | None = None
 
@@ -41,8 +48,14 @@ class Parked:
         except Exception as error:  # the command tells it
             self.error = error
 
+    def settle(self, cache: Cache) -> None:
+        """It was loaded: put it in its place."""
+        self._view.release()
+        self.fault.settle(cache)
+
     def let_go(self) -> None:
         """Nobody waits for it any more."""
+        self._view.release()
         unpin(self.held)
         self.held = []
 
@@ -81,7 +94,7 @@ class Host:
                 return on_client(client, args)
             return self._run_server(command, client, args)
         except Fault as fault:
-            return self.run_again(client, args, Parked(fault, []))
+            return self.run_again(client, args, Parked(fault, [], self._store.view))
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -98,7 +111,7 @@ class Host:
                     self._commit(txn)
                     return reply
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(fault, txn.held(), self._store.view)
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -121,7 +134,7 @@ class Host:
 
     def _resume(self, client: Client, parked: Parked) -> None:
         """The transaction of a command that has been parked, from the start."""
-        parked.fault.settle(self._store.cache)
+        parked.settle(self._store.cache)
         txn = self._txn
         txn.begin(client.database)
         txn.adopt(parked.held)
@@ -152,7 +165,7 @@ class Host:
             self._commit(txn)
             return result
         except Fault as fault:
-            return self.run_kvdb_again(client, request, Parked(fault, []))
+            return self.run_kvdb_again(client, request, Parked(fault, [], self._store.view))
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
@@ -169,7 +182,7 @@ class Host:
                     self._commit(txn)
                     return result
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(fault, txn.held(), self._store.view)
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
