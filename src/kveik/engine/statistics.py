@@ -1,4 +1,4 @@
-"""What the engine holds and has done, as a dict of plain values. Called by the database and INFO."""
+"""What the engine holds and has done, as a dict of plain values. Called by the database."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from kveik.engine.batch import Batch, expiry, key_range
 from kveik.engine.reading import MISSING, Reader
-from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.transaction import PREFIXES, Transaction
 from kveik.format.keys import encode_key
@@ -76,9 +75,7 @@ class Writer(Reader):
     def _put_if(self, stored: bytes, writes: Writes, if_equal: object, if_absent: bool) -> bool:
         """Commit if the key is as it should be; whether it was."""
         if if_absent and if_equal is not ANY:
-            raise TypeError(
-                "a value cannot be absent and equal to something: if_absent or if_equal"
-            )
+            raise TypeError("if_equal and if_absent exclude each other")
         expected: object = None
         if not if_absent:  # as it would come back: a tuple as a list
             kind, data = encode_value(if_equal)
