@@ -27,16 +27,12 @@ MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
 SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec
 MAX_UNWRITTEN: Final = 64 * KIB  # bytes an embedded, unsynced writer gathers before one write
 MAX_BACKLOG: Final = 1 * MIB  # bytes that may gather while the disk is busy; then writers wait
-MAX_FROZEN: Final = (
-    4  # memtables that wait to become tables, each 2.6 times as large as its segment
-)
+MAX_FROZEN: Final = 4  # memtables that wait to become tables, each 2.6 times as large as its segment
 MAX_LAYERS: Final = 8  # parts into which snapshots divide a memtable; each read asks all of them
 MAX_FOLD: Final = 10_000  # entries that are moved at once where such a part is no longer needed
 RETRY_FULL: Final = 1000  # milliseconds until upkeep tries again on a full disk
 UNPACED: Final = 0.5  # debt of the upkeep up to which writers are not slowed down
-SLOWEST_PACE: Final = (
-    5e-6  # seconds a byte at the highest debt: 200 KB/s; 1000 times as fast at first
-)
+SLOWEST_PACE: Final = 5e-6  # seconds a byte at the highest debt: 200 KB/s; 1000 times as fast at first
 MAX_NAP: Final = 0.02  # seconds that one write is held up at most, to slow writers down
 PAGE_ROWS: Final = 1000  # of a long range that are read at once, under one hold of the lock
 PAGE_BYTES: Final = 1 * MIB  # of their values; a larger value is a page of its own

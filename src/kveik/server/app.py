@@ -101,7 +101,9 @@ class App:
             loop.add_signal_handler(number, self._stopping.set)
         syncer = Syncer(loop)
         keeper = Keeper(loop, Upkeep(store, ProcessLane(store.disk), ProcessLane(store.disk)))
-        gate = Gate(self._server, loop, self._config.durability, syncer.perform, keeper.keep_up)
+        gate = Gate(
+            self._server, loop, self._config.durability, syncer.perform, keeper.keep_up
+        )
         self._loader = Loader(loop)
         self._host = Host(self._server, gate, self._stopping.set)
         listeners = []
