@@ -122,7 +122,7 @@ class OptimisticTransaction:
                     cell = base.get(stored)
                     break
                 except Fault as fault:
-                    shared.fetch(fault, self._snapshot.view)
+                    shared.fetch(fault)
                     base.hold(fault.pinned)
             self._reads[stored] = cell
             self._note(cell)
@@ -186,7 +186,7 @@ class OptimisticTransaction:
                         more = scan.page(rows, min(most - len(keys), PAGE_ROWS), PAGE_BYTES)
                         break
                     except Fault as fault:
-                        self._shared.fetch(fault, self._snapshot.view)
+                        self._shared.fetch(fault)
                         held += fault.pinned
             finally:
                 unpin(held)

@@ -91,7 +91,7 @@ class Pages:
                     more = scan.page(rows, count, PAGE_BYTES)
                     break
                 except Fault as fault:
-                    shared.fetch(fault, snapshot.view)
+                    shared.fetch(fault)
                     held += fault.pinned
         finally:
             unpin(held)

@@ -53,6 +53,9 @@ class Reader(Shown):
         shared = self._shared
         shared.enter()
         try:
+            plain = self._plain(stored)
+            if plain is not None:
+                return plain
             cell = self._look(stored)
             self._await_seen()
         finally:
@@ -60,6 +63,10 @@ class Reader(Shown):
         if cell is None:
             return default
         return cell.data if cell.kind == BYTES else decode_value(cell.kind, cell.data)
+
+    def _plain(self, stored: bytes) -> bytes | None:
+        """A value that is bytes, in memory and long safe, found sooner; None says nothing."""
+        return None
 
     def _look(self, stored: bytes) -> Cell | None:
         """The cell of a key, which may not be safe yet: `_await_seen`, or commit, comes next."""
@@ -114,7 +121,7 @@ class Reader(Shown):
                     cells.append(txn.get(stored[len(cells)]))
                     txn.end()
                 except Fault as fault:
-                    shared.fetch(fault, snapshot.view)
+                    shared.fetch(fault)
                     txn.hold(fault.pinned)
                     self.check_open()
         finally:

@@ -233,9 +233,9 @@ class Scan:
         if not newer:
             merged.update(zip(keys, values, strict=True))
             return
-        for key, value in zip(keys, values, strict=True):
+        for at, key in enumerate(keys):
             if not any([hider.hides(key) for hider in newer]):
-                merged[key] = value
+                merged[key] = values[at]
 
     def _newer_hiders(self, source: Source) -> list[Source]:
         newer: list[Source] = []

@@ -19,7 +19,6 @@ from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
 from kveik.engine.upkeep import Upkeep, Wanted, Work
-from kveik.engine.view import View
 from kveik.errors import ClosedError, DiskFullError, FailStopError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
@@ -93,7 +92,7 @@ class Shared:
         held = txn.held()
         loaded = False
         try:
-            self.fetch(fault, txn.view())
+            self.fetch(fault)
             loaded = True
         finally:
             if not loaded:
@@ -102,20 +101,18 @@ class Shared:
         txn.adopt(held)
         txn.hold(fault.pinned)
 
-    def fetch(self, fault: Fault, view: View) -> None:
-        """Load what is missing in a view, without the lock, and pin it.
-
-        `fault.pinned` is the caller's. The view's tables stay meanwhile, whatever others do.
-        """
-        view.hold()
+    def fetch(self, fault: Fault) -> None:
+        """Load what is missing, without the lock, and pin it: `fault.pinned` is the caller's."""
+        store = self.store
+        store.keep(fault.table)
         self.lock.release()
         try:
             fault.load(False)
         finally:
             self.lock.acquire()
-            view.release()
+            store.let_go(fault.table)
             self.check_open()  # this is then why it could not be loaded
-        fault.settle(self.store.cache)
+        fault.settle(store.cache)
 
     def snapshot(self) -> Snapshot:
         self.check_open()
@@ -293,7 +290,7 @@ class Shared:
             self.changed.notify_all()
 
     def tables_made(self) -> None:
-        """Return once everything that was written before is in tables, for readers, too.
+        """Return once everything that was written before is in tables, as readers see them.
 
         ReadOnlyError, ClosedError, DiskFullError, FailStopError.
         """
@@ -337,7 +334,7 @@ class Shared:
         self.check_open()
         if self.store.failure:
             raise FailStopError(self.store.failure)
-        if self.store.full:
+        if self.store.full and self.upkeep is not None and self.upkeep.idle():
             raise DiskFullError(self.store.full)
 
     # --- the end --------------------------------------------------------------------------------

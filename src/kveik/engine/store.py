@@ -3,7 +3,7 @@
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
 there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
 is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
+lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
 from __future__ import annotations
@@ -15,18 +15,14 @@ from kveik.engine.cache import Cache
 from kveik.engine.log import Group, Log
 from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
-from kveik.engine.table import Hit
+from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
-from kveik.errors import (
-    ClosedError,
-    DiskFullError,
-    FailStopError,
-    ReadOnlyError,
-    StorageError,
-)
+from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
+from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -57,6 +53,7 @@ class Store(Viewpoint):
         self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
+        self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
@@ -87,6 +84,22 @@ class Store(Viewpoint):
 
     # --- writes ---------------------------------------------------------------------------------
 
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
+        return self.view.plain(key)
+
+    def put_plain(self, key: bytes, data: bytes) -> i64:
+        """As commit, for one plain value."""
+        log = self.writable()
+        size = plain_size(len(key), len(data))
+        lsn = log.append_plain(key, data, size)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
+
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
 
@@ -111,9 +124,19 @@ class Store(Viewpoint):
         log = self.log
         if log is None:
             raise ReadOnlyError("the database was opened read-only")
-        if self.full and len(self.view.memtables) > MAX_FROZEN:
+        if self.full and self.waiting() >= MAX_FROZEN:
             raise DiskFullError(self.full)
         return log
+
+    def waiting(self) -> i64:
+        """How many memtables wait to become tables; those that snapshots have divided are one."""
+        count: i64 = 0
+        segment = self.active.last_segment
+        for memtable in self.view.memtables:
+            if memtable.last_segment != segment:
+                segment = memtable.last_segment
+                count += 1
+        return count
 
     def _freeze(self) -> None:
         """A new memtable for the log's current segment."""
@@ -125,10 +148,15 @@ class Store(Viewpoint):
             older = older[1:]
         self.look([Memtable(number), *older], self.view.version)
 
+    def keep_rows(self) -> None:
+        """Keep single values in memory: for who reads some keys again and again (a server)."""
+        self.rows = RowCache(self.shape.rows_size)
+        self.look(self.view.memtables, self.view.version)
+
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version, self.hit)
+        self.view = View(memtables, version, self.hit, self.rows)
         self.active = memtables[0]
         old.release()
 
@@ -138,6 +166,17 @@ class Store(Viewpoint):
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
+
+    def keep(self, table: Table) -> None:
+        """Somebody reads a table's file without being on the thread of truth: it must stay."""
+        table.versions += 1
+
+    def let_go(self, table: Table) -> None:
+        """That has been done."""
+        table.versions -= 1
+        if table.versions == 0:
+            self.view.version.graveyard.add(table)
+            self.stirred = True
 
     def layered(self) -> bool:
         """Whether a snapshot has frozen a part of the current segment."""
@@ -187,19 +226,23 @@ class Store(Viewpoint):
     def snapshot(self) -> Snapshot:
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
-        if not self.active.empty() and self.log is not None:
-            self._freeze_active()
-        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        if self.log is None:
+            frozen = self.view.memtables
+        else:
+            if not self.active.empty():
+                self._divide()
+            frozen = self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
 
-    def _freeze_active(self) -> None:
+    def _divide(self) -> None:
+        """Freeze the active memtable, together with its segment if there are many such parts."""
         if self._layers() >= MAX_LAYERS:
             try:
                 self.rotate()
                 return
             except StorageError:
-                pass  # who only reads need not know; it is one part more then
+                pass  # who only reads must not fail for it
         older = self.view.memtables
         self.look([Memtable(self.active.last_segment), *older], self.view.version)
 

@@ -77,7 +77,7 @@ class Table:
         self.name = table_name(info.number)
         self.root: Root | None = None
         self.partitions: list[Cached | None] = []
-        self.versions: i64 = 0  # that name it
+        self.versions: i64 = 0  # that name it, and readers of its file
         self._files = files
 
     def find(self, key: bytes, hashed: i64, hit: Hit) -> bool:

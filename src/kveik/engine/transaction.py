@@ -13,7 +13,7 @@ from typing import Final
 
 from kveik.engine.cache import Cached
 from kveik.engine.scan import OwnSource, Rows, Scan
-from kveik.engine.view import View, Viewpoint
+from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
 from kveik.limits import COUNT_EXACTLY, DATABASES, MAX_KEY, MAX_VALUE
 from kveik.model import CLEARED, DELETED, Cell, Writes
@@ -79,10 +79,6 @@ class Transaction:
         """Take back what `held` gave."""
         self._held = held
 
-    def view(self) -> View:
-        """What it reads from just now."""
-        return self._point.view
-
     def dirty(self) -> bool:
         """Whether there is anything to commit."""
         return self.writes.count > 0
@@ -115,7 +111,7 @@ class Transaction:
     def data(self, key: bytes) -> bytes | None:
         """The bytes of a key's value, None if there is none: `get` for who needs no more."""
         if self.writes.count == 0:
-            plain = self._point.active.plain(self._prefix + key)
+            plain = self._point.view.plain(self._prefix + key)
             if plain is not None:
                 return plain
         cell = self.get(key)

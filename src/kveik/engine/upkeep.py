@@ -21,7 +21,6 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
 from kveik.engine.store import Store
-from kveik.engine.table import Table
 from kveik.errors import ClosedError, DiskFullError
 from kveik.format.edit import Edit
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome, half_made_end
@@ -96,13 +95,24 @@ class TableWork(Work):
                 self.disk.rename(name + half_made_end(job.token), name)
                 self.edit.added.append((self.level, info))
             self.disk.sync_names()
-        self._manifest.append(self.edit)
+        try:
+            self._manifest.append(self.edit)
+        except DiskFullError:  # it has not happened, and is not to take room for nothing
+            self._remove_tables()
+            raise
+
+    def _remove_tables(self) -> None:
+        for info in self.outcome.tables:
+            try:
+                self.disk.remove(table_name(info.number))
+            except OSError:
+                pass  # removed when the directory is next opened
 
     def _find_segments(self) -> None:
-        first = self.memtables[-1].segment
-        last = self.memtables[0].last_segment
+        """All before the first that is still needed, those that nothing was written to included."""
+        first = self._manifest.state.log
         numbers = sorted([segment_number(name) for name in self.disk.names()])
-        self.segments = [number for number in numbers if first <= number <= last]
+        self.segments = [number for number in numbers if first <= number < self.edit.log]
         for number in self.segments:
             sync_segment(self.disk, number)
         if isinstance(self.job, FlushJob):
@@ -145,6 +155,8 @@ class Upkeep:
         """A step that may begin now; None if there is none."""
         store = self._store
         store.stirred = False
+        if store.released:
+            store.fold()
         self._garbage += store.view.version.graveyard.clear(store.cache)
         if self._garbage and not self._busy[REMOVAL]:
             names = self._garbage
@@ -273,6 +285,8 @@ class Upkeep:
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
+            if store.rows is not None:
+                store.rows.flushed(work.memtables, work.outcome.written)
             store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)
@@ -318,7 +332,7 @@ class Upkeep:
     def debt(self) -> float:
         """How far upkeep is behind: 0 not at all, 1 as far as it may be."""
         store = self._store
-        waiting: float = len(store.view.memtables) - 2 + store.filled()
+        waiting: float = float(store.waiting()) - 1.0 + store.filled()
         memory: float = waiting / (MAX_FROZEN - 1)
         return max(memory, self._behind)
 

@@ -29,6 +29,10 @@ class Writer(Reader):
     def _begin(self) -> Transaction:
         return self._shared.begin()
 
+    def _plain(self, stored: bytes) -> bytes | None:
+        self._shared.check_open()
+        return self._shared.store.plain(PREFIX + stored)
+
     def _stay(self) -> Snapshot:
         return self._shared.snapshot()
 

@@ -13,33 +13,35 @@ from collections.abc import Callable
 
 from kveik.command import kvdb, registry
 from kveik.command.state import Client, Server
-from kveik.engine.cache import Cache, Cached
+from kveik.engine.cache import Cached
+from kveik.engine.store import Store
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction, unpin
-from kveik.engine.view import View
+from kveik.engine.transaction import PREFIXES, Transaction, unpin
 from kveik.errors import CommandError, KveikError, StorageError
 from kveik.limits import MAX_NAP
 from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
-from kveik.wire.resp import ReplyEncoder
+from kveik.wire.replies import ReplyEncoder
 
 log = logging.getLogger("kveik")
 
 
 class Parked:
-    """A command that waits for a block. held: what it has pinned; error: why there is no block.
+    """A command that waits for a block. held: what it has pinned; error: why there is no block."""
 
-    Meanwhile the tables of the view stay where they are. Either settle or let_go ends that.
-    """
-
-    def __init__(self, fault: Fault, held: list[Cached], view: View) -> None:
+    def __init__(self, store: Store, fault: Fault, held: list[Cached]) -> None:
         self.fault = fault
         self.held = held
-        self._view = view
-        view.hold()
         self.loaded = False
         self.error: Exception | None = None
+        self._store = store
+        self._waits = False  # the table's file is kept for it
+
+    def wait(self) -> None:
+        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
+        self._waits = True
+        self._store.keep(self.fault.table)
 
     def load(self) -> None:
         """Read the block; on any thread."""
@@ -48,16 +50,22 @@ class Parked:
         except Exception as error:  # the command tells it
             self.error = error
 
-    def settle(self, cache: Cache) -> None:
-        """It was loaded: put it in its place."""
-        self._view.release()
-        self.fault.settle(cache)
+    def settle(self) -> list[Cached]:
+        """Put the block in its place; what the command has pinned so far."""
+        self.fault.settle(self._store.cache)
+        self._end_wait()
+        return self.held + self.fault.pinned
 
     def let_go(self) -> None:
         """Nobody waits for it any more."""
-        self._view.release()
+        self._end_wait()
         unpin(self.held)
         self.held = []
+
+    def _end_wait(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._store.let_go(self.fault.table)
 
 
 INTERNAL = "ERR internal error; the server's log has the details"
@@ -77,6 +85,23 @@ class Host:
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
 
+    def get_plain(self, client: Client, key: bytes) -> bytes | None:
+        """A value that is plain, in memory and safe to show; None says nothing: run GET."""
+        found = self._store.plain(PREFIXES[client.database] + key)
+        if found is not None:
+            self.server.commands += 1
+        return found
+
+    def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
+        """SET; False, and nothing done, if it cannot be: run SET, which says why."""
+        try:
+            self.need = self._store.put_plain(PREFIXES[client.database] + key, value)
+        except Exception:
+            return False
+        self.server.commands += 1
+        self.gate.commit_soon()
+        return True
+
     def run_redis(self, client: Client, args: list[bytes]) -> object:
         """The reply to one Redis request; look at `parked` before it is used."""
         self.server.commands += 1
@@ -94,7 +119,7 @@ class Host:
                 return on_client(client, args)
             return self._run_server(command, client, args)
         except Fault as fault:
-            return self.run_again(client, args, Parked(fault, [], self._store.view))
+            return self.run_again(client, args, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -111,7 +136,7 @@ class Host:
                     self._commit(txn)
                     return reply
                 except Fault as fault:
-                    parked = Parked(fault, txn.held(), self._store.view)
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -129,16 +154,15 @@ class Host:
                 parked.let_go()
                 raise
         if not parked.loaded:
+            parked.wait()
             self.parked = parked
         return parked.loaded
 
     def _resume(self, client: Client, parked: Parked) -> None:
         """The transaction of a command that has been parked, from the start."""
-        parked.settle(self._store.cache)
         txn = self._txn
         txn.begin(client.database)
-        txn.adopt(parked.held)
-        txn.hold(parked.fault.pinned)
+        txn.adopt(parked.settle())
         self.need = 0
 
     def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
@@ -165,7 +189,7 @@ class Host:
             self._commit(txn)
             return result
         except Fault as fault:
-            return self.run_kvdb_again(client, request, Parked(fault, [], self._store.view))
+            return self.run_kvdb_again(client, request, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
@@ -182,7 +206,7 @@ class Host:
                     self._commit(txn)
                     return result
                 except Fault as fault:
-                    parked = Parked(fault, txn.held(), self._store.view)
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None

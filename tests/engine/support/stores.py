@@ -10,10 +10,14 @@ from functools import cache
 from kveik.disk.api import Disk
 from kveik.disk.faulty import FaultyDisk
 from kveik.disk.memory import MemoryDisk
+from kveik.engine.database import Database
+from kveik.engine.lanes import ThreadLane
 from kveik.engine.log import Segment, Spawn
 from kveik.engine.opening import open_store
+from kveik.engine.shared import Shared
 from kveik.engine.store import Clock, Store
 from kveik.engine.transaction import Transaction
+from kveik.engine.upkeep import Upkeep
 from kveik.limits import MIB, MIN_SEGMENT
 from kveik.model import BYTES, Cell, Writes
 
@@ -121,6 +125,13 @@ def reopen(
     return open_store(
         disk, memory=MEMORY, spawn=spawn, clock=clock, read_only=read_only, create=create
     )
+
+
+def database(store: Store, durability: str = "always") -> Database:
+    """The embedded database of a store; its upkeep is done by whoever writes."""
+    lanes = ThreadLane(store.disk), ThreadLane(store.disk)
+    upkeep = None if store.manifest is None else Upkeep(store, *lanes)
+    return Database(Shared(store, durability, upkeep), lambda path: MemoryDisk())
 
 
 def traced(disk: Disk) -> tuple[FaultyDisk, Trace]:
