@@ -24,7 +24,7 @@ class View:
         """hit: where searches leave what they found; it counts them. rows: of the live view."""
         self.memtables = memtables
         self.version = version
-        self._hit = hit
+        self.hit = hit
         self._rows = rows
         self.absent = False
         version.acquire()
@@ -85,16 +85,16 @@ class View:
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
-        self._hit.searches += 1
+        self.hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         for level in version.sorted_levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         return None
 
     def most_keys(self, database: int) -> int:
@@ -114,8 +114,8 @@ class View:
         return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
-        """Whether a table has the answer, which then is in `_hit`."""
-        hit = self._hit
+        """Whether a table has the answer, which then is in `hit`."""
+        hit = self.hit
         if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):
