@@ -15,5 +15,10 @@ except ImportError:  # uncompiled, and nothing else installed
         """Do nothing: attributes only speak to the compiler."""
         return lambda decorated: decorated
 
+try:
+    from librt.threading import Lock
+except ImportError:
+    from threading import Lock  # type: ignore[assignment]
 
-__all__ = ["i32", "i64", "mypyc_attr", "u8"]
+
+__all__ = ["Lock", "i32", "i64", "mypyc_attr", "u8"]

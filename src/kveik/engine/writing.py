@@ -31,7 +31,7 @@ class Writer(Reader):
 
     def _plain(self, stored: bytes) -> bytes | None:
         self._shared.check_open()
-        return self._shared.store.plain(PREFIX + stored)
+        return self._shared.store.view.plain(PREFIX + stored)
 
     def _stay(self) -> Snapshot:
         return self._shared.snapshot()
@@ -56,6 +56,9 @@ class Writer(Reader):
         Whether it was written. LimitError past the bounds, TypeError for what JSON cannot say.
         """
         if type(value) is bytes and len(value) <= MAX_VALUE:
+            if ttl is None and if_equal is ANY and not if_absent:
+                self._put_plain(PREFIX + encode_key(key), value)
+                return True
             cell = Cell(BYTES, value)
         else:
             kind, data = encode_value(value)
@@ -75,6 +78,14 @@ class Writer(Reader):
         finally:
             shared.leave()
         return True
+
+    def _put_plain(self, stored: bytes, data: bytes) -> None:
+        shared = self._shared
+        shared.enter()
+        try:
+            shared.put_plain(stored, data)
+        finally:
+            shared.leave()
 
     def _put_if(self, stored: bytes, writes: Writes, if_equal: object, if_absent: bool) -> bool:
         """Commit if the key is as it should be; whether it was."""
