@@ -36,7 +36,7 @@ from kveik.engine.log import MAX_SPARES
 from kveik.engine.manifest import read_manifest
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.state import State
-from kveik.engine.upkeep import COMPACTION, FLUSH, REMOVAL, TableWork
+from kveik.engine.upkeep import COMPACTION, FLUSH, REMOVAL, TableWork, Wanted
 from kveik.errors import (
     ClosedError,
     CorruptionError,
@@ -229,7 +229,7 @@ def test_a_range_that_is_wanted_compacted_ends_in_one_level() -> None:
     kept = Kept(MemoryDisk())
     fill(kept, 0, 100)
     kept.tables()
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     kept.keep_up()
     assert not kept.upkeep.wanting()
     assert sum(count > 0 for count in kept.levels()) == 1
@@ -279,7 +279,7 @@ def test_tables_that_a_snapshot_reads_stay_until_it_is_let_go_of() -> None:
     snapshot = kept.store.snapshot()
     kept.write(put(b"a", b"new"))
     kept.tables()
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     kept.keep_up()
     assert table_name(1) in tables(disk)
     assert snapshot.view.version.levels[0][0].info.number == 1
@@ -298,7 +298,7 @@ def test_a_table_that_somebody_loads_from_stays_until_that_is_done() -> None:
     kept.store.keep(table)
     kept.write(put(b"a", b"new"))
     kept.tables()
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     kept.keep_up()
     assert table_name(1) in tables(disk)
     kept.store.let_go(table)
@@ -313,7 +313,7 @@ def test_a_file_that_is_gone_already_is_no_failure() -> None:
     kept.tables()
     kept.write(put(b"a", b"new"))
     kept.tables()
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     work = kept.due()
     while work.kind != REMOVAL:
         kept.do(work)
@@ -450,7 +450,7 @@ def test_a_damaged_table_stops_all_writes_and_stays() -> None:
     kept.write(put(b"a", b"2"))
     kept.tables()
     flip(disk, table_name(1), 3)
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     kept.keep_up()
     assert table_name(1) in kept.store.failure
     assert tables(disk) == [table_name(1), table_name(2)]
@@ -488,7 +488,7 @@ def test_a_compaction_that_is_broken_off_is_no_failure() -> None:
     for data in (b"old", b"new"):
         kept.write(put(b"a", data))
         kept.tables()
-    kept.upkeep.wanted = (b"\0", b"\1")
+    kept.upkeep.wanted = Wanted(b"\0", b"\1")
     work = kept.due()
     assert work.kind == COMPACTION
     kept.upkeep.end_compactions()
@@ -523,7 +523,7 @@ def history(kept: Kept, states: list[Contents], acknowledged: list[int]) -> None
             save(clear(), put(b"cleared", b"1"))
         if number == 45:
             kept.tables()
-            kept.upkeep.wanted = (b"\0", b"\1")
+            kept.upkeep.wanted = Wanted(b"\0", b"\1")
             kept.keep_up()
 
 
@@ -655,7 +655,7 @@ def test_whatever_is_done_the_contents_and_each_snapshot_s_are_those_of_a_dict(
         elif kind == "table":
             kept.tables()
         elif kind == "compact":
-            kept.upkeep.wanted = (b"\0" + min(key, b"%02d" % second), b"\0\xff")
+            kept.upkeep.wanted = Wanted(b"\0" + min(key, b"%02d" % second), b"\0\xff")
             kept.keep_up()
         elif kind == "reopen":
             snapshots.clear()

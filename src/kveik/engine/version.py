@@ -90,6 +90,10 @@ class Version:
                 if table.versions == 0:
                     self.graveyard.add(table)
 
+    def close(self) -> None:
+        """Let go of all files, also those of other versions: nobody reads any more."""
+        self._files.close()
+
     def runs(self, low: bytes, high: bytes) -> list[list[Table]]:
         """The sources of a range, newest first: lists of tables that do not overlap, in order."""
         level0 = self.levels[0]

@@ -24,8 +24,9 @@ class View:
         """hit: where searches leave what they found; it counts them. rows: of the live view."""
         self.memtables = memtables
         self.version = version
-        self._hit = hit
+        self.hit = hit
         self._rows = rows
+        self.absent = False
         version.acquire()
 
     def release(self) -> None:
@@ -60,7 +61,11 @@ class View:
         return cell
 
     def plain(self, key: bytes) -> bytes | None:
-        """A stored key's value if it is plain, safe and in memory so; None says nothing."""
+        """The value of a stored key if it is plain, safe and in memory as such.
+
+        None says nothing, but where `absent` is set: then nobody has ever heard of the key.
+        """
+        self.absent = False
         for memtable in self.memtables:
             value = memtable.probe(key)
             if value is not None:
@@ -75,20 +80,21 @@ class View:
                     return value if isinstance(value, bytes) else None
                 if not layer.clears.empty():
                     return None
+        self.absent = self.version.empty
         return None
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
-        self._hit.searches += 1
+        self.hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         for level in version.sorted_levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         return None
 
     def most_keys(self, database: int) -> int:
@@ -108,8 +114,8 @@ class View:
         return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
-        """Whether a table has the answer, which then is in `_hit`."""
-        hit = self._hit
+        """Whether a table has the answer, which then is in `hit`."""
+        hit = self.hit
         if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):
