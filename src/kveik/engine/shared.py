@@ -132,10 +132,17 @@ class Shared:
     def commit(self, writes: Writes) -> None:
         """Commit, and return once that is as durable as it should be."""
         self.check_open()
+        self._committed(self.store.commit(writes))
+
+    def put_plain(self, key: bytes, data: bytes) -> None:
+        """As commit, for one plain value under a stored key."""
+        self.check_open()
+        self._committed(self.store.put_plain(key, data))
+
+    def _committed(self, lsn: i64) -> None:
         store = self.store
         if store.released:
             store.fold()
-        lsn = store.commit(writes)
         if self._always:
             self.wait_for(lsn)
         else:
