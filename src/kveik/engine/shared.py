@@ -139,17 +139,8 @@ class Shared:
         self.check_open()
         self._committed(self.store.commit(writes))
 
-<<<<<<< HEAD
     def _committed(self, lsn: i64) -> None:
         """Return once a commit is as durable as it should be."""
-=======
-    def put_plain(self, key: bytes, data: bytes) -> None:
-        """As commit, for one plain value under a stored key."""
-        self.check_open()
-        self._committed(self.store.put_plain(key, data))
-
-    def _committed(self, lsn: i64) -> None:
->>>>>>> api
         store = self.store
         if store.released:
             store.fold()
