@@ -101,7 +101,12 @@ class Pages:
             self._scan = None
 
     def check_open(self) -> None:
-        self._shown.check_open()
+        """ClosedError, and nothing more is read, if what is read has been closed."""
+        try:
+            self._shown.check_open()
+        except BaseException:
+            self.let_go()
+            raise
 
     def let_go(self) -> None:
         """Nobody reads on."""
@@ -152,7 +157,7 @@ class Iteration:
 class Items(Iteration):
     """Keys with their values, decoded one by one."""
 
-    def __next__(self) -> tuple[Any, Any]:
+    def __next__(self) -> Any:  # a pair; mypyc wants it in one piece
         at = self._step()
         rows = self._pages.rows
         cell = rows.cells[at]

@@ -17,7 +17,7 @@ from kveik.engine.transaction import PREFIXES, Transaction
 from kveik.format.keys import encode_key
 from kveik.format.values import decode_value, encode_value
 from kveik.limits import MAX_VALUE
-from kveik.model import BYTES, Cell, Writes
+from kveik.model import Cell, Writes
 from kveik.native import mypyc_attr
 
 ANY: Final = object()  # in place of a value that is not asked for
@@ -55,37 +55,24 @@ class Writer(Reader):
         if_equal: only where the key's value equals this one; if_absent: only where it has none.
         Whether it was written. LimitError past the bounds, TypeError for what JSON cannot say.
         """
-        if type(value) is bytes and len(value) <= MAX_VALUE:
-            if ttl is None and if_equal is ANY and not if_absent:
-                self._put_plain(PREFIX + encode_key(key), value)
-                return True
-            cell = Cell(BYTES, value)
-        else:
-            kind, data = encode_value(value)
-            cell = Cell(kind, data)
-        shared = self._shared
-        if ttl is not None:
-            now = float(shared.store.now()) / 1000.0
-            cell = Cell(cell.kind, cell.data, expiry(ttl, now))
         stored = encode_key(key)
+        asked = if_absent or if_equal is not ANY
+        if type(value) is bytes and len(value) <= MAX_VALUE and ttl is None and not asked:
+            shared = self._shared
+            shared.enter()
+            try:
+                shared.put_plain(PREFIX + stored, value)
+            finally:
+                shared.leave()
+            return True
+        kind, data = encode_value(value)
+        expires = expiry(ttl, self.clock()) if ttl is not None else 0
         writes = Writes()
-        writes.put(PREFIX + stored, cell)
-        if if_absent or if_equal is not ANY:
+        writes.put(PREFIX + stored, Cell(kind, data, expires))
+        if asked:
             return self._put_if(stored, writes, if_equal, if_absent)
-        shared.enter()
-        try:
-            shared.commit(writes)
-        finally:
-            shared.leave()
+        self._commit(writes)
         return True
-
-    def _put_plain(self, stored: bytes, data: bytes) -> None:
-        shared = self._shared
-        shared.enter()
-        try:
-            shared.put_plain(stored, data)
-        finally:
-            shared.leave()
 
     def _put_if(self, stored: bytes, writes: Writes, if_equal: object, if_absent: bool) -> bool:
         """Commit if the key is as it should be; whether it was."""
