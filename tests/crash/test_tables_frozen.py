@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from tests.engine.support.drawn import drawn, told
+from tests.engine.support.driver import Driver, put
+from tests.engine.support.stores import value
 
+from kveik.disk.memory import MemoryDisk
 from kveik.engine.picker import pick
 from kveik.engine.shape import Shape
 from kveik.limits import MIB
+
+LARGE = value(5000)  # more than a segment holds beside another write
 
 
 def test_level_0_is_not_merged_at_the_bottom_where_what_it_takes_along_reaches_further() -> None:
@@ -16,3 +21,25 @@ def test_level_0_is_not_merged_at_the_bottom_where_what_it_takes_along_reaches_f
     sources = ", ".join(["a-c"] * 8)
     assert told(pick(drawn(line), shape)) == f"0>1: {sources}, b-z"
     assert told(pick(drawn(line.replace("y-zz", "z-zz")), shape)) == f"0>1 bottom: {sources}, b-z"
+
+
+def two_segments_that_nobody_synced() -> MemoryDisk:
+    disk = MemoryDisk()
+    driver = Driver(disk, durability="none", ahead=False)
+    driver.open()
+    driver.commit(put(b"a", b"1"))
+    driver.commit(put(b"b", LARGE))  # the second segment
+    driver.flush()
+    return disk.kill()
+
+
+def test_what_is_found_after_a_kill_is_synced_in_every_segment() -> None:
+    disk = two_segments_that_nobody_synced()
+    driver = Driver(disk, durability="always")
+    driver.states += [{b"a": (b"1", 0)}, {b"a": (b"1", 0), b"b": (LARGE, 0)}]
+    driver.open()
+    assert driver.acknowledged == 2
+    driver.save(put(b"c", b"3"))
+    left = driver.like_me(disk.crash())
+    left.open()
+    assert left.acknowledged == 3
