@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.engine.support.drawn import drawn, told
-from tests.engine.support.driver import Driver, put
+from tests.engine.support.driver import Driver, clear, put
 from tests.engine.support.stores import value
 
 from kveik.disk.memory import MemoryDisk
@@ -43,3 +44,16 @@ def test_what_is_found_after_a_kill_is_synced_in_every_segment() -> None:
     left = driver.like_me(disk.crash())
     left.open()
     assert left.acknowledged == 3
+
+
+@pytest.mark.parametrize("durability", ["always", "none"])
+def test_a_commit_that_changes_nothing_leaves_no_gap_in_the_log(durability: str) -> None:
+    driver = Driver(MemoryDisk(), durability=durability)
+    driver.open()
+    driver.save(put(b"a", LARGE))
+    driver.save(clear(b"b", b"a"))  # alone in its segment
+    driver.save(put(b"b", LARGE))
+    driver.make_tables()
+    assert driver.errors == []
+    assert driver.store.flushed == 3
+    driver.check()

@@ -60,8 +60,8 @@ class Memtable:
         del cells[:at]
 
     def empty(self) -> bool:
-        """Whether nothing has been written."""
-        return not self._values and self.clears.empty()
+        """Whether no commit is in it, also none that changes nothing."""
+        return self.lsn == 0
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
