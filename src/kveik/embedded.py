@@ -48,9 +48,7 @@ def open_database(
     disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
     # of its own: a writer waits for it with the lock that upkeep's threads need to end
     ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
-    store = open_store(
-        disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit
-    )
+    store = open_store(disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit)
     if read_only:
         return Database(Shared(store, durability), PosixDisk)
     upkeep = Upkeep(store, ProcessLane(disk), ProcessLane(disk))

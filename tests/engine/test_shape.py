@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from kveik.engine.shape import Shape, shape_of
-
 from kveik.format.codec import NONE
 from kveik.limits import (
     LEVELS,

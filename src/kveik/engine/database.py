@@ -80,9 +80,9 @@ class Database(Reader):
         shared = self._shared
         shared.enter()
         try:
-            if if_absent or if_equal is not ANY:
-                if not self._matches(stored, if_equal, if_absent):
-                    return False
+            asked = if_absent or if_equal is not ANY
+            if asked and not self._matches(stored, if_equal, if_absent):
+                return False
             shared.commit(writes)
         finally:
             shared.leave()

@@ -14,7 +14,7 @@ from kveik.native import mypyc_attr
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class FrozenDatabase(Reader):
-    """A mapping that never changes. Close it, or use it as a context manager: it keeps files alive."""
+    """A mapping that never changes. It keeps files alive: close it, or use it in a with block."""
 
     def __init__(self, shared: Shared, snapshot: Snapshot) -> None:
         super().__init__(shared)

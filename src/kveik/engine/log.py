@@ -158,16 +158,28 @@ class Log:
         size = commit_size(writes)
         if size > MAX_COMMIT:
             raise LimitError(f"a batch has at most {MAX_COMMIT} bytes, not {size}")
+        self._make_room(size)
+        self._record.add(writes, size)
+        return self._count(size)
+
+    def append_plain(self, key: bytes, data: bytes, size: i64) -> i64:
+        """As append, for one value that never expires; size is its plain_size."""
+        self._make_room(size)
+        self._record.add_plain(key, data, size)
+        return self._count(size)
+
+    def _make_room(self, size: i64) -> None:
         if self._offset + OVERHEAD + size > self._segment.size:
             self._rotate(OVERHEAD + size)
-        record = self._record
-        if record.size == 0:
+        if self._record.size == 0:
             self._begin_record()
-        record.add(writes, size)
+
+    def _count(self, size: i64) -> i64:
+        """Take note of a commit that is in the record."""
         self.lsn += 1
         self._offset += size
         self.pending += size
-        if record.size > RECORD_BOUND:
+        if self._record.size > RECORD_BOUND:
             self._end_record()
         return self.lsn
 

@@ -1,4 +1,4 @@
-"""The views that keys(), values() and items() of a mapping give: live, in key order, read in one go.
+"""The views that keys(), values() and items() of a mapping give: live and in key order.
 
 Python's own views look each key up again; these read the range. Made by the readers; not compiled.
 """

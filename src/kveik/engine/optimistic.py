@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kveik.engine.frozen import FrozenDatabase
+from kveik.engine.reading import MAX_ROWS
 from kveik.engine.scan import Rows
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
-from kveik.errors import ClosedError, Conflict
+from kveik.errors import ClosedError, Conflict, LimitError
 from kveik.format.keys import decode_key, encode_bound, encode_key
 from kveik.format.values import decode_value, encode_value
 from kveik.model import Cell
@@ -75,9 +76,11 @@ class OptimisticTransaction:
         limit: int | None = None,
     ) -> Iterator[tuple[object, object]]:
         """As Database.range, but read at once: a transaction is meant to be short."""
+        if limit is not None and limit < 0:
+            raise LimitError("a limit is 0 or more")
         low = b"" if start is None else encode_bound(start)
         high = None if end is None else encode_bound(end)
-        wanted = ReadRange(low, high, reverse, -1 if limit is None else limit)
+        wanted = ReadRange(low, high, reverse, -1 if limit is None else min(limit, MAX_ROWS))
         self._ranges.append(wanted)
         rows = self._rows(wanted)
         for key, cell in zip(rows.keys, rows.cells, strict=True):
@@ -143,7 +146,9 @@ class OptimisticTransaction:
         then.begin(0)
         for key in self._keys:
             if not _same(then.get(key), now.get(key)):
-                raise Conflict(f"key {decode_key(key)!r} was changed meanwhile; nothing was written")
+                raise Conflict(
+                    f"key {decode_key(key)!r} was changed meanwhile; nothing was written"
+                )
         for wanted in self._ranges:
             before = wanted.rows(then)
             behind = wanted.rows(now)

@@ -24,6 +24,7 @@ from kveik.model import BYTES, Cell
 from kveik.native import i64, mypyc_attr
 
 MISSING: Final = object()
+MAX_ROWS: Final = 1 << 62  # more than there can be
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -83,7 +84,7 @@ class Reader:
             self._shared.wait_for(seen)
 
     def get_many(self, keys: Iterable[object], default: object = None) -> list[object]:
-        """The values of several keys at one instant, in their order; default where there is none."""
+        """The values of several keys at one instant; default where there is none."""
         stored = [encode_key(key) for key in keys]
         shared = self._shared
         shared.enter()
@@ -134,7 +135,7 @@ class Reader:
     def scan(
         self, prefix: object = b"", *, reverse: bool = False, limit: int | None = None
     ) -> Iterator[tuple[object, object]]:
-        """The entries whose key begins with a prefix: bytes, text, or the first items of a tuple."""
+        """The entries whose key begins with bytes, with text, or with the items of a tuple."""
         low, high = prefix_bounds(prefix)
         return paging.items(self._pages(low, high, reverse, limit))
 
@@ -142,7 +143,7 @@ class Reader:
         """The range's first page, and the rest of it."""
         if limit is not None and limit < 0:
             raise LimitError("a limit is 0 or more")
-        most: i64 = -1 if limit is None else limit
+        most: i64 = -1 if limit is None else min(limit, MAX_ROWS)
         first: i64 = PAGE_ROWS if most < 0 else min(most, PAGE_ROWS)
         shared = self._shared
         shared.enter()

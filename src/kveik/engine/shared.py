@@ -29,7 +29,11 @@ Submit = Callable[[Callable[[], None]], object]  # runs a function in another th
 
 class Shared:
     def __init__(
-        self, store: Store, durability: str, upkeep: Upkeep | None = None, submit: Submit | None = None
+        self,
+        store: Store,
+        durability: str,
+        upkeep: Upkeep | None = None,
+        submit: Submit | None = None,
     ) -> None:
         """Without upkeep nothing becomes a table; without submit upkeep is done by the writers."""
         self.store = store

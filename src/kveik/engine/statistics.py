@@ -1,9 +1,10 @@
-"""What the engine holds and has done, as a dict of plain values. Called by the database and INFO."""
+"""What the engine holds and has done, as a dict of plain values. Called by the database."""
 
 from __future__ import annotations
 
 from kveik.engine.store import Store
 from kveik.engine.upkeep import Upkeep
+from kveik.format.table import TableInfo
 from kveik.native import i64
 
 
@@ -39,19 +40,19 @@ def _ratio(one: i64, other: i64) -> float:
 
 
 def _levels(store: Store) -> list[dict[str, int]]:
-    levels: list[dict[str, int]] = []
-    for tables in store.view.version.levels:
-        levels.append(
-            {
-                "tables": len(tables),
-                "bytes": sum([table.info.size for table in tables]),
-                "entries": sum([table.info.entries for table in tables]),
-                "tombstones": sum([table.info.tombstones for table in tables]),
-            }
-        )
+    levels = [_level(infos) for infos in store.view.version.infos()]
     while len(levels) > 1 and levels[-1]["tables"] == 0:
         levels.pop()
     return levels
+
+
+def _level(infos: list[TableInfo]) -> dict[str, int]:
+    return {
+        "tables": len(infos),
+        "bytes": sum([info.size for info in infos]),
+        "entries": sum([info.entries for info in infos]),
+        "tombstones": sum([info.tombstones for info in infos]),
+    }
 
 
 def _upkeep(store: Store, upkeep: Upkeep) -> dict[str, object]:

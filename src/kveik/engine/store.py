@@ -3,7 +3,7 @@
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
 there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
 is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
+lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from kveik.engine.cache import Cache
 from kveik.engine.log import Group, Log
 from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
 from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
+from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -51,6 +53,7 @@ class Store(Viewpoint):
         self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
+        self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
@@ -80,6 +83,22 @@ class Store(Viewpoint):
         return 0 if log is None else log.pending
 
     # --- writes ---------------------------------------------------------------------------------
+
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
+        return self.view.plain(key)
+
+    def put_plain(self, key: bytes, data: bytes) -> i64:
+        """As commit, for one plain value."""
+        log = self._writable()
+        size = plain_size(len(key), len(data))
+        lsn = log.append_plain(key, data, size)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
 
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
@@ -128,10 +147,15 @@ class Store(Viewpoint):
             older = older[1:]
         self.look([Memtable(number), *older], self.view.version)
 
+    def keep_rows(self) -> None:
+        """Keep single values in memory: for who reads some keys again and again (a server)."""
+        self.rows = RowCache(self.shape.rows_size)
+        self.look(self.view.memtables, self.view.version)
+
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version, self.hit)
+        self.view = View(memtables, version, self.hit, self.rows)
         self.active = memtables[0]
         old.release()
 
@@ -201,21 +225,25 @@ class Store(Viewpoint):
     def snapshot(self) -> Snapshot:
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
-        if not self.active.empty() and self.log is not None:
-            if self._layers() < MAX_LAYERS or not self._rotated():
-                older = self.view.memtables
-                self.look([Memtable(self.active.last_segment), *older], self.view.version)
-        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        if self.log is None:
+            frozen = self.view.memtables
+        else:
+            if not self.active.empty():
+                self._divide()
+            frozen = self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
 
-    def _rotated(self) -> bool:
-        """End the log's segment if it can be ended: who only reads must not fail where it cannot."""
-        try:
-            self.rotate()
-        except StorageError:
-            return False
-        return True
+    def _divide(self) -> None:
+        """Freeze the active memtable, together with its segment if there are many such parts."""
+        if self._layers() >= MAX_LAYERS:
+            try:
+                self.rotate()
+                return
+            except StorageError:
+                pass  # who only reads must not fail for it
+        older = self.view.memtables
+        self.look([Memtable(self.active.last_segment), *older], self.view.version)
 
     def _layers(self) -> i64:
         count: i64 = 0

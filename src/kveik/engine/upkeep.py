@@ -21,7 +21,6 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
 from kveik.engine.store import Store
-from kveik.engine.table import Table
 from kveik.errors import ClosedError, DiskFullError
 from kveik.format.edit import Edit
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome, half_made_end
@@ -274,6 +273,8 @@ class Upkeep:
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
+            if store.rows is not None:
+                store.rows.flushed(work.memtables, work.outcome.written)
             store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)

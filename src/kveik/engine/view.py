@@ -8,6 +8,7 @@ the store and the transaction, on the thread of truth.
 from __future__ import annotations
 
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.format.entry import TOMBSTONE
@@ -17,11 +18,14 @@ from kveik.native import i64
 
 
 class View:
-    def __init__(self, memtables: list[Memtable], version: Version, hit: Hit) -> None:
-        """hit: where searches leave what they found; it counts them."""
+    def __init__(
+        self, memtables: list[Memtable], version: Version, hit: Hit, rows: RowCache | None = None
+    ) -> None:
+        """hit: where searches leave what they found; it counts them. rows: of the live view."""
         self.memtables = memtables
         self.version = version
         self._hit = hit
+        self._rows = rows
         version.acquire()
 
     def release(self) -> None:
@@ -38,7 +42,40 @@ class View:
                 lsn: i64 = memtable.clears.at(key)
                 if lsn > 0:
                     return Cell(DELETED, b"", 0, lsn)
-        return None if self.version.empty else self._from_tables(key)
+        if self.version.empty:
+            return None
+        rows = self._rows
+        return self._from_tables(key) if rows is None else self._from_rows(key, rows)
+
+    def _from_rows(self, key: bytes, rows: RowCache) -> Cell | None:
+        for layer in rows.layers:
+            cell = layer.get(key)
+            if cell is not None:
+                return cell
+            if not layer.clears.empty() and layer.clears.at(key) > 0:
+                return None
+        cell = self._from_tables(key)
+        if cell is not None:
+            rows.add(key, cell)
+        return cell
+
+    def plain(self, key: bytes) -> bytes | None:
+        """A stored key's value if it is plain, safe and in memory so; None says nothing."""
+        for memtable in self.memtables:
+            value = memtable.probe(key)
+            if value is not None:
+                return value if isinstance(value, bytes) else None
+            if not memtable.clears.empty():
+                return None
+        rows = self._rows
+        if rows is not None:
+            for layer in rows.layers:
+                value = layer.probe(key)
+                if value is not None:
+                    return value if isinstance(value, bytes) else None
+                if not layer.clears.empty():
+                    return None
+        return None
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version

@@ -16,13 +16,13 @@ from kveik.command.state import Client, Server
 from kveik.engine.cache import Cached
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction, unpin
+from kveik.engine.transaction import PREFIXES, Transaction, unpin
 from kveik.errors import CommandError, KveikError, StorageError
 from kveik.limits import MAX_NAP
 from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
-from kveik.wire.resp import ReplyEncoder
+from kveik.wire.replies import ReplyEncoder
 
 log = logging.getLogger("kveik")
 
@@ -39,7 +39,7 @@ class Parked:
         self._waits = False  # the table's file is kept for it
 
     def wait(self) -> None:
-        """It will be loaded beside the loop, and compaction may be done with the table meanwhile."""
+        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
         self._waits = True
         self._store.keep(self.fault.table)
 
@@ -84,6 +84,23 @@ class Host:
         # One for all connections: a turn takes its replies before the next begins, and what one
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
+
+    def get_plain(self, client: Client, key: bytes) -> bytes | None:
+        """A value that is plain, in memory and safe to show; None says nothing: run GET."""
+        found = self._store.plain(PREFIXES[client.database] + key)
+        if found is not None:
+            self.server.commands += 1
+        return found
+
+    def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
+        """SET; False, and nothing done, if it cannot be: run SET, which says why."""
+        try:
+            self.need = self._store.put_plain(PREFIXES[client.database] + key, value)
+        except Exception:
+            return False
+        self.server.commands += 1
+        self.gate.commit_soon()
+        return True
 
     def run_redis(self, client: Client, args: list[bytes]) -> object:
         """The reply to one Redis request; look at `parked` before it is used."""
