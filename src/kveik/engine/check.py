@@ -91,6 +91,11 @@ class Check:
             report.version, report.database_id = read_identity(self._disk)
         except CorruptionError as error:
             self._findings.damage(error.file, error.offset, error.what)
+        tables = [name for name in self._names if table_number(name)]
+        if report.version == identity.WITHOUT_MANIFEST and tables:
+            what = f"it knows of no tables, and there is {tables[0]}"
+            self._findings.damage(identity.NAME, 0, what)
+            report.version = 0
 
     def _read_state(self) -> State | None:
         """What the manifest says, None if it cannot be relied upon."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from kveik.disk.api import Disk
 from kveik.format.coding import read_i32_le
 from kveik.format.record import HEADER, find_mark, record_end, record_lsn, record_type
+from kveik.format.salt import salt_of
 from kveik.format.segment import HEAD_SIZE, VERSION, SegmentHead, decode_head
 from kveik.limits import READ_SIZE
 from kveik.native import i64
-
-FAR_AHEAD: i64 = 1 << 31  # commits; a record whose LSN is further away is none
 
 
 def read_whole(disk: Disk, name: str) -> tuple[bytes, list[tuple[int, str]]]:
@@ -38,9 +37,9 @@ def read_whole(disk: Disk, name: str) -> tuple[bytes, list[tuple[int, str]]]:
 
 
 class SegmentSurvey:
-    """One segment. head: None if it is damaged, and head_error says why; unreadable: see read_whole.
+    """One segment. head: None if it is damaged, and head_error says why.
 
-    Even without a head its records can be read, if it is not the salt that is damaged.
+    unreadable: see read_whole. Without a head the records can mostly be read all the same.
     """
 
     def __init__(self, disk: Disk, name: str) -> None:
@@ -55,7 +54,7 @@ class SegmentSurvey:
         except ValueError as error:
             self.head_error = str(error)
             if len(self.data) >= HEAD_SIZE:
-                self.salt = int(read_i32_le(self.data, 12)) & 0xFFFFFFFF
+                self.salt = salt_of(self.data, HEAD_SIZE)
 
     def head_problem(self, number: i64, database_id: bytes) -> tuple[int, str] | None:
         """(offset, what) is wrong with the head, or with the file by what its head says."""
@@ -88,15 +87,16 @@ class SegmentSurvey:
         return find_mark(self.data, at, self.salt, lsn)
 
     def next_valid(self, at: i64, lsn: i64) -> i64:
-        """Where the next valid record behind `at` stands, of commits from lsn on or a mark; or -1."""
-        mark = self.find_mark(at + 1, 0)
-        high = lsn >> 32
-        commits = self._next_commits(at + 1, lsn, high)
-        if commits < 0:
-            commits = self._next_commits(at + 1, lsn, high + 1)
-        if commits < 0 or (0 <= mark < commits):
-            return mark
-        return commits
+        """Where the next record behind `at` is, of commits from lsn on or a mark; -1 for none."""
+        nearest = self.find_mark(at + 1, 0)
+        highs = {lsn >> 32, (lsn >> 32) + 1}
+        if nearest >= 0:
+            highs.add(self.lsn(nearest) >> 32)
+        for high in highs:
+            found = self._next_commits(at + 1, lsn, high)
+            if found >= 0 and (nearest < 0 or found < nearest):
+                nearest = found
+        return nearest
 
     def _next_commits(self, at: i64, lsn: i64, high: i64) -> i64:
         """The next record of commits whose LSN has these upper four bytes."""
@@ -106,9 +106,9 @@ class SegmentSurvey:
         while found >= 0:
             start: i64 = found + 4 - HEADER
             size: i64 = i64(read_i32_le(data, start + 4))
-            if 0 < size <= len(data) - start - HEADER:
-                if lsn <= record_lsn(data, start) < lsn + FAR_AHEAD and self.record_end(start) >= 0:
-                    return start
+            fits = 0 < size <= len(data) - start - HEADER
+            if fits and record_lsn(data, start) >= lsn and self.record_end(start) >= 0:
+                return start
             found = data.find(pattern, found + 1)
         return -1
 

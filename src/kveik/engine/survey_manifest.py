@@ -7,7 +7,6 @@ Invariant: without problems, state is what the engine would read.
 from __future__ import annotations
 
 from kveik.engine.state import State, empty_levels
-from kveik.format.coding import read_i32_le
 from kveik.format.edit import (
     TEXT,
     VERSION,
@@ -18,6 +17,7 @@ from kveik.format.edit import (
     salvage_edit,
 )
 from kveik.format.record import record_end, record_lsn
+from kveik.format.salt import salt_of
 from kveik.format.segment import HEAD_SIZE, SegmentHead
 from kveik.native import i64
 
@@ -41,7 +41,7 @@ class SurveyedEdit:
 class ManifestSurvey:
     """head: None if it is damaged. problems: (offset, what). state: None where there are any.
 
-    torn: bytes behind the last edit, which never held.
+    torn: bytes behind the last edit, which never held; torn_edit: what they seem to say.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -49,6 +49,7 @@ class ManifestSurvey:
         self.edits: list[SurveyedEdit] = []
         self.problems: list[tuple[int, str]] = []
         self.torn: i64 = 0
+        self.torn_edit = Edit([], [])
         self._state: State | None = State(empty_levels())
         salt = self._read_head(data)
         self._read_edits(data, salt)
@@ -59,8 +60,7 @@ class ManifestSurvey:
             head = decode_manifest_head(data)
         except ValueError as error:
             self.problems.append((0, str(error)))
-            # Perhaps the salt is not what is damaged.
-            return int(read_i32_le(data, 12)) & 0xFFFFFFFF if len(data) >= HEAD_SIZE else 0
+            return salt_of(data, HEAD_SIZE) if len(data) >= HEAD_SIZE else 0
         if head.version > VERSION:
             self.problems.append((0, f"it has format {head.version}: a newer Kveik wrote it"))
         self.head = head
@@ -89,6 +89,7 @@ class ManifestSurvey:
             self._note_damaged(data, at, len(data), 1, what)
         else:
             self.torn = len(data) - at
+            self.torn_edit = salvage_edit(data[at:])
 
     def _note_damaged(self, data: bytes, at: i64, end: i64, number: i64, what: str) -> None:
         self.problems.append((at, what))

@@ -109,6 +109,7 @@ class TableSurvey:
             if 0 < self.root_offset < stop:
                 stop = self.root_offset
             self.places = self._walk(0, max(stop, 0))
+            self._note_cut_off(info)
         low = info.low if info is not None else b"\x00"
         self._bound(low, info.high if info is not None else END)
 
@@ -198,6 +199,15 @@ class TableSurvey:
             return False
         self._tally.add(size)
         return True
+
+    def _note_cut_off(self, info: TableInfo | None) -> None:
+        """Without root and footer the file may once have been longer."""
+        if self.footer is not None:
+            return
+        missing: i64 = info.root_offset - self.size if info is not None else 0
+        if info is None or missing > 0:
+            what = "the file ends here, without a root"
+            self.places.append(Place(self.size, missing, b"", b"", b"", what))
 
     def _follow_root(self, root: Block) -> None:
         low = b""

@@ -51,7 +51,9 @@ def show_range(low: bytes, high: bytes) -> str:
     """The stored keys from low (included) to high (excluded)."""
     if low and high == low + b"\x00":
         return f"key {show_key(low)}"
-    return f"keys from {show_key(low)} to {show_key(high)}"
+    if high.endswith(b"\x00") and len(high) > 2:  # the first key that is not in it any more
+        return f"keys {show_key(low)} to {show_key(high[:-1])}"
+    return f"keys from {show_key(low)} to below {show_key(high)}"
 
 
 def show_time(milliseconds: i64) -> str:
