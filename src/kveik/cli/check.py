@@ -20,8 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check",
         help="read a whole directory and say what is damaged in it",
-        description="Read every byte of a database that nobody has open for writing, and verify it: "
-        "checksums, the order of keys, filters, levels, counts, the log. Changes nothing.",
+        description="Read every byte of a database that nobody has open for writing, and verify "
+        "it: checksums, the order of keys, filters, levels, counts, the log. Changes nothing.",
         epilog="Exit code: 0 whole, 1 damaged, 2 it could not be checked.",
     )
     parser.add_argument("directory", metavar="DIR", help="the database")

@@ -8,7 +8,7 @@ from tests.engine.support.sources import ENDING, NOW, Entries
 from tests.format.records import Commit, writes_of
 
 from kveik.disk.api import Disk
-from kveik.engine.log import create_segment
+from kveik.engine.segment import create_segment
 from kveik.format.jobs import FlushJob
 from kveik.format.record import RecordWriter, commit_size, encode_mark
 from kveik.format.segment import HEAD_SIZE, segment_name
