@@ -109,6 +109,7 @@ class Repair:
             arrangement.lsn,
             self._salvage_log,
             self.saved.losses,
+            self.saved.mended,
             self._tally,
         )
         self._next = salvage.run(first, numbers, self._next)

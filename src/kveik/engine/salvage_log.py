@@ -34,6 +34,7 @@ class LogSalvage:
         lsn: i64,
         behind: bool,
         losses: Findings,
+        mended: Findings,
         tally: Tally,
     ) -> None:
         """lsn: the last commit in tables, -1 if unknown. behind: go on behind damage."""
@@ -46,6 +47,7 @@ class LogSalvage:
         self._database_id = database_id
         self._behind = behind
         self._losses = losses
+        self._mended = mended
         self._tally = tally
         self._stopped = False
         self._gathered = Gathered()
@@ -89,6 +91,8 @@ class LogSalvage:
         if problem is not None and (other or segment.next_valid(HEAD_SIZE - 1, 0) < 0):
             self._damage(name, problem[0], problem[1])
             return None
+        if problem is not None:
+            self._mended.damage(name, problem[0], problem[1])
         return segment
 
     # --- records --------------------------------------------------------------------------------

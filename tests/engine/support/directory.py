@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from tests.engine.support.made import DATABASE_ID, make_segment
 from tests.engine.support.sources import UNKNOWN, Entries, Level, look, make_table, plain
@@ -33,6 +34,7 @@ def entries(numbers: Sequence[int], age: str) -> Entries:
     return {key(number): plain(b"%s-%d" % (age.encode(), number) * 2) for number in numbers}
 
 
+@cache
 def tables() -> list[tuple[int, int, Level]]:
     """(level, table number, content), the newest first. Numbers do not tell the age."""
     newest = entries(range(0, 900, 7), "newest")
@@ -86,14 +88,20 @@ def files() -> Files:
     return stored(make_directory())
 
 
-def truth(left_out: frozenset[int] | set[int] = frozenset(), commits: int = 99) -> Contents:
-    """What the directory holds; left_out: LSNs of commits that are lost; the first commits only."""
+@cache
+def _in_tables() -> Contents:
     levels = [content for _, _, content in tables()]
     held: Contents = {}
-    for number in range(2001):
+    for number in range(900):
         found = look(levels, key(number))
         if found[:1] == b"\x01":
             held[key(number)[1:]] = found[1:]
+    return held
+
+
+def truth(left_out: frozenset[int] | set[int] = frozenset(), commits: int = 99) -> Contents:
+    """What the directory holds; left_out: LSNs of commits that are lost; the first commits only."""
+    held = dict(_in_tables())
     for lsn, commit in enumerate(COMMITS[:commits], LSN + 1):
         if lsn in left_out:
             continue
@@ -107,6 +115,7 @@ def truth(left_out: frozenset[int] | set[int] = frozenset(), commits: int = 99) 
     return held
 
 
+@cache
 def ever(number: int) -> set[bytes]:
     """Every value that a key ever had."""
     found = {c.entries[key(number)][1:] for _, _, c in tables() if key(number) in c.entries}
