@@ -44,6 +44,11 @@ class Finding:
         return f"{place} ({show_range(self.low, self.high)})" if self.high else place
 
 
+def commits(first: i64, last: i64) -> str:
+    """Their LSNs in words."""
+    return f"commit {first}" if first == last else f"commits {first} to {last}"
+
+
 class Findings:
     """A list of them that grows."""
 
