@@ -12,7 +12,7 @@ TOOLS := --disable-pip-version-check --quiet
 # what the named extras of pyproject.toml ask for, so that they can be had without Kveik itself
 extras = $$($(PYTHON) -c 'import sys, tomllib; \
 	found = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-	print(*(need for name in sys.argv[1:] for need in found[name]))' $(1))
+	print(*(need.replace(" ", "") for name in sys.argv[1:] for need in found[name]))' $(1))
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test quick lint bench wheel clean

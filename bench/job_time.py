@@ -15,7 +15,7 @@ import tempfile
 from kveik.disk.posix import PosixDisk
 from kveik.engine.builder import TableBuilder
 from kveik.engine.job import perform
-from kveik.engine.log import create_segment
+from kveik.engine.segment import create_segment
 from kveik.format.codec import NONE
 from kveik.format.jobs import CompactJob, FlushJob, Outcome, half_made_end
 from kveik.format.record import RecordWriter, commit_size

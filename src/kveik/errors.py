@@ -70,7 +70,7 @@ class ReadOnlyError(UseError):
     """A write to a database that was opened read-only."""
 
 
-class Conflict(UseError):  # noqa: N818 (a lost race is no error of anybody)
+class Conflict(UseError):
     """What an optimistic transaction had read has been changed meanwhile; nothing was written."""
 
 

@@ -13,7 +13,7 @@ from kveik.engine.opening import open_store
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
 from kveik.model import Failure, Simple, Verbatim
-from kveik.wire.resp import ReplyEncoder
+from kveik.wire.replies import ReplyEncoder
 
 START = 1_700_000_000_000  # Unix milliseconds at which a desk opens
 

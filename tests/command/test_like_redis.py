@@ -17,7 +17,8 @@ from tests.command.desk import Desk
 from tests.support.tools import tool
 
 from kveik.errors import ProtocolError
-from kveik.wire.resp import RequestDecoder, clean_line
+from kveik.wire.replies import clean_line
+from kveik.wire.resp import RequestDecoder
 
 MARKER = b"$8\r\n-marker-\r\n"
 PATIENCE = 10.0  # seconds

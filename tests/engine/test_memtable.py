@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kveik.engine.memtable import MAX_CLEARS, PAGE, Memtable
+from kveik.engine.memtable import Memtable
 from kveik.limits import DATABASES
 from kveik.model import BYTES, DELETED, Cell, Writes
 
@@ -19,7 +21,9 @@ keys = st.sampled_from([b"", b"a", b"b", b"ab", b"c", b"\xff"])  # few, so that 
 entries = st.tuples(kinds, st.integers(0, 2), keys, expiries)
 commits = st.lists(st.lists(entries, min_size=1, max_size=5), max_size=25)
 Entry = tuple[str, int, bytes, int]
-Model = dict[bytes, tuple[bytes, int, int]]  # stored key -> (data, expires, lsn)
+History = list[list[Entry]]
+# stored key -> (data, expires, lsn); a deleted key that had been there -> None
+Model = dict[bytes, tuple[bytes, int, int] | None]
 
 
 def writes_of(commit: list[Entry], data: bytes = b"") -> Writes:
@@ -41,75 +45,109 @@ def apply_to_model(model: Model, commit: list[Entry], data: bytes, lsn: int) -> 
         if kind == "put":
             model[prefix + key] = (data, expires, lsn)
         elif kind == "delete":
-            model.pop(prefix + key, None)
+            model[prefix + key] = None
         else:
             for stored in [stored for stored in model if stored[:1] == prefix]:
                 del model[stored]
 
 
-def played(history: list[list[Entry]], safe: int = 0) -> tuple[Memtable, Model]:
-    """Both after the history, of which the first `safe` commits have been synced."""
-    table, model = Memtable(), Model()
-    for number, commit in enumerate(history):
-        data = b"%d" % number
-        table.apply(writes_of(commit, data), number + 1, min(safe, number))
+def play(table: Memtable, history: History, first: int, safe: int) -> None:
+    """Apply a part of a history whose first commit has this number; `safe` of all are synced."""
+    for number, commit in enumerate(history, first):
+        table.apply(writes_of(commit, b"%d" % number), number + 1, min(safe, number))
         table.settle(min(safe, number + 1))
-        apply_to_model(model, commit, data, number + 1)
-    return table, model
 
 
-def recovered(history: list[list[Entry]]) -> tuple[Memtable, Model]:
-    """Both after a recovery, in which nobody waits for anything."""
-    table, model = Memtable(), Model()
+def model_of(history: History) -> Model:
+    model = Model()
     for number, commit in enumerate(history):
-        data = b"%d" % number
-        table.apply(writes_of(commit, data), number + 1, number + 1)
-        apply_to_model(model, commit, data, number + 1)
-    return table, model
+        apply_to_model(model, commit, b"%d" % number, number + 1)
+    return model
 
 
-def live(model: Model, start: bytes, stop: bytes) -> list[bytes]:
-    alive = (key for key, (_, expires, _) in model.items() if expires == 0 or expires > NOW)
-    return sorted(key for key in alive if start <= key < stop)
+def played(history: History, safe: int = 0) -> tuple[Memtable, Model]:
+    """Both after the history, of which the first `safe` commits have been synced."""
+    table = Memtable(1)
+    play(table, history, 0, safe)
+    return table, model_of(history)
+
+
+def recovered(history: History) -> tuple[Memtable, Model]:
+    """Both after a recovery, in which nobody waits for anything."""
+    table = Memtable(1)
+    for number, commit in enumerate(history):
+        table.apply(writes_of(commit, b"%d" % number), number + 1, number + 1)
+    return table, model_of(history)
+
+
+def divided(history: History, safe: int, cuts: list[int]) -> tuple[Memtable, Model]:
+    """Both after the history, written to several memtables that were then made one."""
+    tables: list[Memtable] = []
+    places = sorted({0, len(history), *[cut for cut in cuts if cut < len(history)]})
+    for low, high in pairwise(places):
+        tables.append(Memtable(len(tables) + 1))
+        play(tables[-1], history[low:high], low, safe)
+        for table in tables:
+            table.settle(min(safe, high))
+    while len(tables) > 1:
+        newer = tables.pop()
+        tables[-1].absorb(newer)
+    return (tables or [Memtable(1)])[0], model_of(history)
+
+
+def in_range(model: Model, start: bytes, stop: bytes) -> list[bytes]:
+    return sorted(key for key in model if start <= key < stop)
 
 
 @given(commits, st.integers(0, 25), st.binary(max_size=3), st.binary(max_size=3), st.data())
 @settings(max_examples=200, deadline=None)
-def test_a_scan_finds_what_a_sorted_dict_holds(
-    history: list[list[Entry]], safe: int, start: bytes, stop: bytes, data: st.DataObject
+def test_pages_hold_the_keys_of_a_sorted_dict_tombstones_included(
+    history: History, safe: int, start: bytes, stop: bytes, data: st.DataObject
 ) -> None:
-    reverse, limit = data.draw(st.booleans()), data.draw(st.integers(-1, 9))
-    for table, model in (played(history, safe), recovered(history)):
-        for _ in range(2):  # a reading may change how values are kept
-            rows = table.scan(start, stop, reverse, limit, NOW)
-            expected = live(model, start, stop)
-            if reverse:
-                expected.reverse()
-            assert rows.keys == (expected if limit < 0 else expected[:limit])
-            assert [(c.data, c.expires) for c in rows.cells] == [model[k][:2] for k in rows.keys]
+    reverse, count = data.draw(st.booleans()), data.draw(st.integers(1, 9))
+    cuts = data.draw(st.lists(st.integers(0, 25), max_size=3))
+    for table, model in (played(history, safe), recovered(history), divided(history, safe, cuts)):
+        expected = in_range(model, start, stop)
+        if reverse:
+            expected.reverse()
+        low, high = start, stop
+        found: list[bytes] = []
+        while page := table.page(low, high, reverse, count):
+            assert len(page) <= count
+            found += page
+            low, high = (low, page[-1]) if reverse else (page[-1] + b"\0", high)
+        assert found == expected
 
 
-@given(commits, st.integers(0, 25))
+@given(commits, st.integers(0, 25), st.lists(st.integers(0, 25), max_size=3))
 @settings(max_examples=150, deadline=None)
 def test_a_get_finds_the_newest_version_and_a_count_what_has_a_value(
-    history: list[list[Entry]], safe: int
+    history: History, safe: int, cuts: list[int]
 ) -> None:
-    table, model = played(history, safe)
-    for _ in range(2):
+    for table, model in (played(history, safe), recovered(history), divided(history, safe, cuts)):
+        assert len(table) == len(model)
         for commit in history:
             for _, database, key, _ in commit:
                 check_get(table, model, bytes((database,)) + key)
         for database in range(DATABASES):
-            assert table.live(database) == sum(key[0] == database for key in model)
+            live = sum(key[0] == database and one is not None for key, one in model.items())
+            assert table.live(database) == live
 
 
 def check_get(table: Memtable, model: Model, stored: bytes) -> None:
     cell = table.get(stored)
-    if stored in model:
-        assert cell is not None
-        assert (cell.kind, cell.data, cell.expires) == (BYTES, *model[stored][:2])
+    plain = table.plain(stored)
+    if stored not in model:
+        assert cell is None
+        assert plain is None
+        return
+    expected = model[stored]
+    assert cell is not None
+    if expected is None:
+        assert (cell.kind, plain) == (DELETED, None)
     else:
-        assert cell is None or cell.kind == DELETED
+        assert (cell.kind, cell.data, cell.expires) == (BYTES, *expected[:2])
+        assert plain in (None, cell.data)
 
 
 def known(lsn: int, safe: int) -> tuple[int, ...]:
@@ -117,80 +155,59 @@ def known(lsn: int, safe: int) -> tuple[int, ...]:
     return (lsn, 0) if lsn <= safe else (lsn,)
 
 
-@given(commits, st.integers(0, 25), keys)
+@given(commits, st.integers(0, 25), keys, st.lists(st.integers(0, 25), max_size=3))
 @settings(max_examples=200, deadline=None)
 def test_the_commit_that_last_touched_a_key_is_known_until_it_is_safe_also_when_it_deleted_it(
-    history: list[list[Entry]], safe: int, key: bytes
+    history: History, safe: int, key: bytes, cuts: list[int]
 ) -> None:
     """A reader that is told "nothing there" must know which commit to wait for."""
-    table, _ = played(history, safe)
     stored = b"\x01" + key
     touched = 0
     for number, commit in enumerate(history):
         for kind, database, written, _ in commit:
             if database == 1 and (kind == "clear" or written == key):
                 touched = number + 1
-    for _ in range(2):
+    for table in (played(history, safe)[0], divided(history, safe, cuts)[0]):
         cell = table.get(stored)
-        found = table.cleared_at(stored) if cell is None else cell.lsn
+        found = table.clears.at(stored) if cell is None else cell.lsn
         assert found in known(touched, safe)
 
 
-@given(commits, st.integers(0, 25), st.binary(max_size=2), st.binary(max_size=2))
-@settings(max_examples=200, deadline=None)
-def test_a_scan_has_seen_every_commit_that_touched_its_range_and_is_not_yet_safe(
-    history: list[list[Entry]], safe: int, start: bytes, stop: bytes
-) -> None:
-    table, _ = played(history, safe)
-    low, high = b"\x01" + min(start, stop), b"\x01" + max(start, stop) + b"\x00"
-    touched = 0
-    for number, commit in enumerate(history):
-        for kind, database, key, _ in commit:
-            if database == 1 and (kind == "clear" or low <= b"\x01" + key < high):
-                touched = number + 1
-    for _ in range(2):
-        seen = table.scan(low, high, False, -1, NOW).seen
-        assert seen == touched or max(seen, touched) <= safe
+@given(commits)
+@settings(max_examples=50, deadline=None)
+def test_the_last_commit_and_whether_anything_was_written_are_known(history: History) -> None:
+    table, _ = played(history)
+    assert table.lsn == len(history)
+    assert table.empty() == (not history)
 
 
-def test_a_scan_of_more_than_a_page_is_whole_both_ways_and_at_every_limit() -> None:
-    table = Memtable()
-    keys = [b"\x00%06d" % number for number in range(3 * PAGE)]
-    table.apply(writes_of([("put", 0, key[1:], 0) for key in keys]), 1, 0)
-    assert table.scan(b"\x00", b"\x01", False, -1, NOW).keys == keys
-    assert table.scan(b"\x00", b"\x01", True, -1, NOW).keys == keys[::-1]
-    for limit in (0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 3 * PAGE + 1):
-        assert table.scan(b"\x00", b"\x01", False, limit, NOW).keys == keys[:limit]
-        assert table.scan(b"\x00", b"\x01", True, limit, NOW).keys == keys[::-1][:limit]
+def test_a_plain_value_is_one_object_once_it_is_safe_and_others_are_not() -> None:
+    table = Memtable(1)
+    table.apply(writes_of([("put", 0, b"a", 0), ("put", 0, b"b", LATER)], b"v"), 1, 0)
+    assert (table.plain(b"\x00a"), table.plain(b"\x00b")) == (None, None)
+    table.settle(1)
+    assert (table.plain(b"\x00a"), table.plain(b"\x00b")) == (b"v", None)
+    table.put_plain(b"\x00c", b"w", 2, 1)
+    assert table.plain(b"\x00c") is None
+    cell = table.get(b"\x00c")
+    assert cell is not None
+    assert cell.lsn == 2
+    table.settle(2)
+    table.put_plain(b"\x00d", b"x", 3, 3)
+    assert (table.plain(b"\x00c"), table.plain(b"\x00d")) == (b"w", b"x")
 
 
-def test_a_limit_counts_only_what_is_live() -> None:
-    """A page of tombstones and of expired keys does not end a scan."""
-    table = Memtable()
-    keys = [b"%06d" % number for number in range(3 * PAGE)]
-    table.apply(writes_of([("put", 0, key, 0) for key in keys]), 1, 0)
-    table.apply(writes_of([("delete", 0, key, 0) for key in keys[: PAGE + 5]]), 2, 0)
-    table.apply(writes_of([("put", 0, key, BEFORE) for key in keys[PAGE + 5 : 2 * PAGE]]), 3, 0)
-    rows = table.scan(b"\x00", b"\x01", False, 2, NOW)
-    assert rows.keys == [b"\x00" + key for key in keys[2 * PAGE : 2 * PAGE + 2]]
-    assert rows.seen == 3
-
-
-def test_many_clears_of_small_ranges_keep_every_one_that_is_not_yet_safe() -> None:
-    table = Memtable()
-    waiting = 20
-    for number in range(5 * MAX_CLEARS):
-        writes = Writes()
-        writes.clear(b"\x00%06d" % number, b"\x00%06d" % (number + 1))
-        table.apply(writes, number + 1, max(number - waiting, 0))
-        for unsafe in range(max(number - waiting, 0), number + 1):
-            assert table.cleared_at(b"\x00%06d" % unsafe) == unsafe + 1
-    assert table.cleared_at(b"\x00%06d" % 0) == 0  # safe for long, and forgotten
+def test_a_memtable_that_takes_over_another_stands_for_its_segments() -> None:
+    older, newer = Memtable(3), Memtable(5)
+    older.apply(writes_of([("put", 0, b"a", 0)]), 1, 0)
+    newer.apply(writes_of([("put", 0, b"b", 0)]), 2, 0)
+    older.absorb(newer)
+    assert (older.segment, older.last_segment, older.lsn) == (3, 5, 2)
 
 
 def test_a_cell_once_in_is_never_changed_by_a_later_write() -> None:
     """Whoever holds it reads one instant."""
-    table = Memtable()
+    table = Memtable(1)
     table.apply(writes_of([("put", 0, b"a", 0)], b"old"), 1, 0)
     held = table.get(b"\x00a")
     table.apply(writes_of([("put", 0, b"a", LATER)], b"new"), 2, 0)
@@ -200,12 +217,12 @@ def test_a_cell_once_in_is_never_changed_by_a_later_write() -> None:
 
 
 def test_databases_lie_apart() -> None:
-    table = Memtable()
+    table = Memtable(1)
     for database in range(DATABASES):
         table.apply(writes_of([("put", database, b"k", 0)], b"%d" % database), database + 1, 0)
     table.apply(writes_of([("clear", 3, b"", 0)]), 100, 0)
     assert [table.live(database) for database in range(DATABASES)] == [
         database != 3 for database in range(DATABASES)
     ]
-    assert table.scan(b"\x03", b"\x04", False, -1, NOW).keys == []
-    assert table.scan(b"\x04", b"\x05", False, -1, NOW).keys == [b"\x04k"]
+    assert table.page(b"\x03", b"\x04", False, 10) == []
+    assert table.page(b"\x04", b"\x05", False, 10) == [b"\x04k"]

@@ -209,7 +209,15 @@ def test_a_failed_opening_lets_go_of_the_directory_and_changes_nothing() -> None
     assert stored(disk) == before
 
 
-@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_missing_first_segment_is_reported() -> None:
+    disk = long_log()
+    disk.remove(segment_name(1))
+    error = corruption(disk)
+    assert (error.file, error.offset) == (segment_name(1), 0)
+    assert "missing" in str(error)
+
+
+@pytest.mark.parametrize("missing", [2, 3])
 def test_a_missing_segment_is_reported(missing: int) -> None:
     disk = long_log()
     disk.remove(segment_name(missing))
@@ -357,7 +365,7 @@ def test_half_made_segments_are_removed_for_good() -> None:
     disk.create(segment_name(2) + ".new").write(0, [b"half"])
     disk.create(segment_name(7) + ".new")
     reopen(disk).close()
-    assert disk.names() == disk.crash().names() == [LOG, "KVEIK"]
+    assert disk.names() == disk.crash().names() == [LOG, "KVEIK", "MANIFEST"]
 
 
 def test_an_empty_segment_behind_the_tail_is_removed_for_good() -> None:
@@ -376,9 +384,9 @@ def test_an_empty_segment_behind_the_tail_is_removed_for_good() -> None:
 def test_a_first_segment_that_is_empty_is_used() -> None:
     disk = MemoryDisk()
     reopen(disk).close()
-    before = stored(disk)
+    before = stored(disk)[LOG]
     reopen(disk).close()
-    assert stored(disk) == before
+    assert stored(disk)[LOG] == before
 
 
 def test_a_segment_whose_only_record_was_torn_is_removed_and_made_anew() -> None:
@@ -490,7 +498,7 @@ def test_a_half_made_identity_is_made_anew() -> None:
         disk = disk_with({"KVEIK.new": left_over})
         save(reopen(disk), put(b"a", b"1"))
         left = disk.crash()
-        assert left.names() == [LOG, "KVEIK"]
+        assert left.names() == [LOG, "KVEIK", "MANIFEST"]
         assert contents(reopen(left)) == {b"a": b"1"}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kveik.engine.shape import Shape, shape_of
-
 from kveik.format.codec import NONE
 from kveik.limits import (
     LEVELS,
+    MAX_SEGMENT,
     MAX_TABLE_SIZE,
     MIB,
     MIN_MEMORY,
+    MIN_SEGMENT,
     MIN_TABLE_SIZE,
 )
 
@@ -19,8 +20,10 @@ BUDGETS = [MIN_MEMORY, 10_000_019, 64 * MIB, 128 * MIB, 256 * MIB, 1 << 40]
 
 
 @pytest.mark.parametrize("memory", BUDGETS)
-def test_segments_are_the_logs(memory: int) -> None:
-    assert shape_of(memory).segment_size == segment_size(memory)
+def test_eight_segments_are_the_memory_within_bounds(memory: int) -> None:
+    segment = shape_of(memory).segment_size
+    assert segment == memory // 8 or segment in (MIN_SEGMENT, MAX_SEGMENT)
+    assert MIN_SEGMENT <= segment <= MAX_SEGMENT
 
 
 @pytest.mark.parametrize("memory", BUDGETS)

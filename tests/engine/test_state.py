@@ -89,13 +89,17 @@ def test_numbers_go_on_where_an_edit_says_so() -> None:
         (Edit([(1, info(3, b"\0b", b"\0c"))], []), "tables 1 and 3 of level 1 overlap"),
         (Edit([], [], log=2), "log goes back from 3 to 2"),
         (Edit([], [], lsn=2), "lsn goes back from 3 to 2"),
-        (Edit([], [], next_table=99), "next_table goes back from 100 to 99"),
     ],
 )
 def test_an_edit_that_does_not_fit_is_a_value_error_that_says_why(edit: Edit, what: str) -> None:
     before = state(Edit([(1, info(1))], [], log=3, lsn=3))
     with pytest.raises(ValueError, match=what):
         before.after(edit)
+
+
+def test_edits_of_jobs_that_end_in_another_order_than_they_began_take_no_number_back() -> None:
+    found = state(Edit([], [], next_table=120), Edit([], [], next_table=110))
+    assert found.next_table == 120
 
 
 def test_the_full_edit_makes_the_same_state_of_an_empty_one() -> None:

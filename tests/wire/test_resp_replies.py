@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kveik.model import BYTES, JSON, NO_REPLY, OK, Cell, Failure, Simple, Verbatim
-from kveik.wire.resp import INLINE_DATA, ReplyEncoder, clean_line
+from kveik.wire.replies import INLINE_DATA, ReplyEncoder, clean_line
 
 LONG = b"v" * (INLINE_DATA + 1)
 

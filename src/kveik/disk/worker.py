@@ -132,8 +132,11 @@ class Desk:
 
     def answer(self, line: bytes) -> None:
         view = memoryview(line)
-        while view:
-            view = view[os.write(self._answers, view) :]
+        try:
+            while view:
+                view = view[os.write(self._answers, view) :]
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone
 
     def _listen(self) -> None:
         lines = _Lines(STDIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
 from kveik.engine.reading import Reader
@@ -14,37 +15,34 @@ from kveik.native import mypyc_attr
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class FrozenDatabase(Reader):
-    """A mapping that never changes. Close it, or use it as a context manager: it keeps files alive."""
+    """A mapping that never changes. It keeps files alive: close it, or use it in a with block."""
 
     def __init__(self, shared: Shared, snapshot: Snapshot) -> None:
         super().__init__(shared)
         self._snapshot = snapshot
         self._txn = Transaction(snapshot)
 
-    def shared(self) -> Shared:
-        """The database that it is a snapshot of."""
-        return self._shared
-
-    def held(self) -> Snapshot:
-        """The engine's snapshot; ClosedError once it has been let go of."""
+    def check_open(self) -> None:
+        self._shared.check_open()
         if not self._snapshot.held:
             raise ClosedError("the snapshot has been closed")
-        return self._snapshot
 
     def _begin(self) -> Transaction:
-        self._shared.check_open()
-        self.held()
+        self.check_open()
         self._txn.begin(0)
         return self._txn
 
-    def _keep(self) -> Snapshot | None:
-        return None  # it is kept by this very snapshot
+    def _stay(self) -> Snapshot:
+        self.check_open()
+        return self._snapshot.again()
 
     def close(self) -> None:
         """Let go of what it keeps alive. Idempotent."""
-        self._snapshot.let_go()
+        if self._snapshot.held:
+            self._shared.let_go(self._snapshot)
 
     def __enter__(self) -> FrozenDatabase:
+        self.check_open()
         return self
 
     def __exit__(
@@ -54,3 +52,13 @@ class FrozenDatabase(Reader):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._shared.closing or not self._snapshot.held else "open"
+        return f"<kveik snapshot of {self._shared.store.disk.path!r}, {state}>"
+
+    def __del__(self) -> None:
+        self._snapshot.let_go()  # takes no lock: this may happen anywhere
+
+
+Mapping.register(FrozenDatabase)

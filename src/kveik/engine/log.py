@@ -41,7 +41,8 @@ Spawn = Callable[[Callable[[], Segment]], "Future[Segment]"]
 class Span:
     """Bytes that go to one place of one segment; `seal` ends the segment.
 
-    done: performed as far as it can be for itself. To perform a span twice does no harm.
+    done: performed as far as it can be for itself; loose: without the sync that a segment's end
+    asks for elsewhere. To perform a span twice does no harm.
     """
 
     def __init__(self, segment: Segment, offset: i64, pieces: list[bytes], seal: bool) -> None:
@@ -50,6 +51,7 @@ class Span:
         self.pieces = pieces
         self.seal = seal
         self.done = False
+        self.loose = False
 
 
 class Group:
@@ -77,17 +79,25 @@ class Group:
         for number in self.loose:
             sync_segment(self._disk, number)
         for span in self.spans:
-            if span.done:
-                continue
-            if span.pieces:
-                span.segment.file.write(span.offset, span.pieces)
-            if span.seal:
-                if not self.lazy:
-                    span.segment.file.sync()
-                span.done = True
-                span.segment.file.close()
-        if self.sync:
-            self.spans[-1].segment.file.sync()
+            if not span.done:
+                self._perform(span)
+            elif span.loose and not self.lazy:  # a lazy group was interrupted, and is this one now
+                sync_segment(self._disk, span.segment.number)
+                span.loose = False
+        last = self.spans[-1]
+        if self.sync and not last.seal:  # the end of a segment has been synced
+            last.segment.file.sync()
+
+    def _perform(self, span: Span) -> None:
+        file = span.segment.file
+        if span.pieces:
+            file.write(span.offset, span.pieces)
+        if span.seal:
+            if not self.lazy:
+                file.sync()
+            span.loose = self.lazy
+            span.done = True
+            file.close()
 
 
 class Past(Protocol):
@@ -148,16 +158,28 @@ class Log:
         size = commit_size(writes)
         if size > MAX_COMMIT:
             raise LimitError(f"a batch has at most {MAX_COMMIT} bytes, not {size}")
+        self._make_room(size)
+        self._record.add(writes, size)
+        return self._count(size)
+
+    def append_plain(self, key: bytes, data: bytes, size: i64) -> i64:
+        """As append, for one value that never expires; size is its plain_size."""
+        self._make_room(size)
+        self._record.add_plain(key, data, size)
+        return self._count(size)
+
+    def _make_room(self, size: i64) -> None:
         if self._offset + OVERHEAD + size > self._segment.size:
             self._rotate(OVERHEAD + size)
-        record = self._record
-        if record.size == 0:
+        if self._record.size == 0:
             self._begin_record()
-        record.add(writes, size)
+
+    def _count(self, size: i64) -> i64:
+        """Take note of a commit that is in the record."""
         self.lsn += 1
         self._offset += size
         self.pending += size
-        if record.size > RECORD_BOUND:
+        if self._record.size > RECORD_BOUND:
             self._end_record()
         return self.lsn
 

@@ -168,13 +168,18 @@ def create_manifest(disk: Disk, database_id: bytes) -> Manifest:
     """A fresh manifest, durable, for a directory that has no tables and needs its whole log.
 
     Replaces one that is there: a directory whose identity does not ask for a manifest has no
-    tables, whatever an upgrade that broke off has left. If it has some, it is the identity that
-    is damaged: CorruptionError. DiskFullError, OSError: try again.
+    tables, whatever an upgrade that broke off has left. CorruptionError if it has some.
+    DiskFullError, OSError: try again.
     """
+    refuse_tables(disk)
+    return write_manifest(disk, database_id, State(empty_levels()))
+
+
+def refuse_tables(disk: Disk) -> None:
+    """CorruptionError if there are tables: then it is the identity that is damaged."""
     tables = [name for name in disk.names() if table_number(name)]
     if tables:
         raise CorruptionError(IDENTITY, 0, f"it knows of no tables, and there is {tables[0]}")
-    return write_manifest(disk, database_id, State(empty_levels()))
 
 
 def write_manifest(disk: Disk, database_id: bytes, state: State) -> Manifest:
@@ -184,12 +189,13 @@ def write_manifest(disk: Disk, database_id: bytes, state: State) -> Manifest:
     return manifest
 
 
-def open_manifest(disk: Disk, database_id: bytes) -> Manifest:
-    """Read the manifest, make what was read durable, and be ready to append.
+def open_manifest(disk: Disk, database_id: bytes, state: State | None = None) -> Manifest:
+    """Make durable what the manifest says, and be ready to append.
 
-    Where there is no room for a new file the first append tries again.
+    state: what `read_manifest` has just found, if somebody has. Where there is no room for a new
+    file the first append tries again.
     """
-    manifest = Manifest(disk, database_id, read_manifest(disk, database_id))
+    manifest = Manifest(disk, database_id, state or read_manifest(disk, database_id))
     try:
         manifest.rewrite(manifest.state)
     except DiskFullError:

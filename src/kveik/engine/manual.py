@@ -1,4 +1,4 @@
-"""What to compact next where somebody asks for a range of keys to be compacted. Pure, as the picker.
+"""What to compact next where somebody asks for a range of keys to be compacted. Pure.
 
 Called by upkeep, again and again until nothing is left to do.
 """
@@ -12,7 +12,7 @@ from kveik.native import i64
 
 
 def pick_between(levels: Levels, shape: Shape, low: bytes, high: bytes) -> Compaction | None:
-    """The next step to have all entries from low to high (excluded) in one level; None if they are."""
+    """The next step to have the entries from low to high (excluded) in one level, if any."""
     if any([info.low < high and low < info.high for info in levels[0]]):
         return from_level0(levels, shape)
     deepest: i64 = 0

@@ -2,7 +2,7 @@
 
 Invariants: a cell is never changed once it is in; a tombstone stays, as it hides what older sources
 hold; what a range tombstone hides is not in the dict; an LSN is known for as long as somebody may
-wait for it to be safe. A memtable that is not the newest is frozen: nothing but `settle` changes it.
+wait for it to be safe. One that is not the newest is frozen: nothing but `settle` changes it.
 Called by the store and its readers, on the thread of truth.
 """
 
@@ -45,6 +45,15 @@ class Memtable:
         value = self._values.get(key)
         return value if isinstance(value, bytes) else None
 
+    def probe(self, key: bytes) -> object:
+        """What stands for a key: its bytes if it is plain and long safe, a Cell, or None."""
+        return self._values.get(key)
+
+    def keep(self, key: bytes, cell: Cell) -> None:
+        """Take a value that was read from a table; for RowCache alone."""
+        plain = cell.kind == BYTES and cell.expires == 0
+        self._values[key] = cell.data if plain else cell
+
     def settle(self, safe: i64) -> None:
         """Nobody waits any more for commits up to `safe`: plain values shed their cells."""
         keys = self._shed_keys
@@ -60,8 +69,8 @@ class Memtable:
         del cells[:at]
 
     def empty(self) -> bool:
-        """Whether nothing has been written."""
-        return not self._values and self.clears.empty()
+        """Whether no commit is in it, not even one that left nothing behind."""
+        return self.lsn == 0
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
@@ -80,14 +89,26 @@ class Memtable:
             elif cell.kind != BYTES or cell.expires != 0:
                 cell.lsn = lsn
                 self._put(keys[at], cell, cell.kind == DELETED)
-            elif lsn <= safe:
-                self._put(keys[at], cell.data, False)
             else:
                 cell.lsn = lsn
-                self._put(keys[at], cell, False)
-                self._shed_keys.append(keys[at])
-                self._shed_cells.append(cell)
+                self._put_plain(keys[at], cell, lsn <= safe)
             at += 1
+
+    def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
+        """As apply, for a commit of one plain value."""
+        self.lsn = lsn
+        if lsn <= safe:
+            self._put(key, data, False)
+        else:
+            self._put_plain(key, Cell(BYTES, data, 0, lsn), False)
+
+    def _put_plain(self, key: bytes, cell: Cell, safe: bool) -> None:
+        if safe:
+            self._put(key, cell.data, False)
+        else:
+            self._put(key, cell, False)
+            self._shed_keys.append(key)
+            self._shed_cells.append(cell)
 
     def _put(self, key: bytes, value: object, deleted: bool) -> None:
         values = self._values

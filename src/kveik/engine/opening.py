@@ -12,7 +12,13 @@ from typing import Final
 
 from kveik.disk.api import Disk
 from kveik.engine.log import Log, Spawn
-from kveik.engine.manifest import Manifest, create_manifest, open_manifest, read_manifest
+from kveik.engine.manifest import (
+    Manifest,
+    create_manifest,
+    open_manifest,
+    read_manifest,
+    refuse_tables,
+)
 from kveik.engine.replay import Progress, Replay
 from kveik.engine.segment import NEW_SUFFIX
 from kveik.engine.shape import Shape, shape_of
@@ -23,7 +29,8 @@ from kveik.engine.version import first_version
 from kveik.engine.view import View
 from kveik.errors import CorruptionError, NewerFormatError, NotKveikError
 from kveik.format import edit, identity
-from kveik.format.table import table_number
+from kveik.format.jobs import HALF_MADE
+from kveik.format.table import table_name, table_number
 from kveik.native import i64
 
 NEW_IDENTITY: Final = identity.NAME + NEW_SUFFIX  # not yet whole
@@ -51,11 +58,13 @@ def open_store(
         _refuse_strangers(disk, create and not read_only)
         disk.lock(shared=read_only)
         shape = shape or shape_of(memory)
-        database_id, manifest, state = _manifest(disk, read_only)
+        version, database_id, state = _look(disk)
         replay = Replay(disk, database_id, state.log, state.lsn, shape.segment_size // 2)
         replay.run(progress)
+        manifest: Manifest | None = None
         log: Log | None = None
-        if not read_only:
+        if not read_only:  # all is well: nothing has been changed so far
+            manifest = _writable_manifest(disk, version, database_id, state)
             size = shape.segment_size
             segment = replay.segment(size)
             log = Log(disk, database_id, size, segment, replay.offset(), replay, spawn)
@@ -68,21 +77,31 @@ def open_store(
         raise
 
 
-def _manifest(disk: Disk, read_only: bool) -> tuple[bytes, Manifest | None, State]:
-    """The database's id, its manifest if it may be written, and what that says."""
+def _look(disk: Disk) -> tuple[int, bytes, State]:
+    """The format's version (0 for a directory that is to become a database), the id, the tables."""
     if identity.NAME not in disk.names():
-        database_id = secrets.token_bytes(identity.ID_SIZE)
-    else:
-        version, database_id = _read_identity(disk)
-        if read_only:
-            state = read_manifest(disk, database_id) if version > 1 else State(empty_levels())
-            return database_id, None, state
-        if version > 1:
-            manifest = open_manifest(disk, database_id)
-            return database_id, manifest, manifest.state
+        return 0, secrets.token_bytes(identity.ID_SIZE), State(empty_levels())
+    version, database_id = _read_identity(disk)
+    if version == 1:
+        refuse_tables(disk)
+        return version, database_id, State(empty_levels())
+    state = read_manifest(disk, database_id)
+    names = set(disk.names())
+    for level in state.levels:
+        for info in level:
+            name = table_name(info.number)
+            if name not in names:
+                raise CorruptionError(name, 0, "this table is missing")
+    return version, database_id, state
+
+
+def _writable_manifest(disk: Disk, version: i64, database_id: bytes, state: State) -> Manifest:
+    """The manifest, made anew; with it the directory is a database of this format."""
+    if version > 1:
+        return open_manifest(disk, database_id, state)
     manifest = create_manifest(disk, database_id)
     write_identity(disk, database_id)
-    return database_id, manifest, manifest.state
+    return manifest
 
 
 def _remove_leftovers(disk: Disk, state: State) -> None:
@@ -90,8 +109,15 @@ def _remove_leftovers(disk: Disk, state: State) -> None:
     named = {info.number for level in state.levels for info in level}
     for name in disk.names():
         number = table_number(name)
-        if (number and number not in named) or name.endswith(NEW_SUFFIX):
+        if (number and number not in named) or _is_half_made(name):
             disk.remove(name)
+
+
+def _is_half_made(name: str) -> bool:
+    if name in (NEW_IDENTITY, NEW_MANIFEST):
+        return True
+    table, _, _ = name.partition("-")
+    return table_number(table) > 0 and name.endswith(HALF_MADE)
 
 
 def _refuse_strangers(disk: Disk, create: bool) -> None:

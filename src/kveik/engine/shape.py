@@ -37,6 +37,7 @@ class Shape:
 
     def __init__(self, segment_size: i64, cache_size: i64) -> None:
         self.segment_size = segment_size
+        self.rows_size = cache_size  # of single values that a server keeps beside the blocks
         self.cache_size = cache_size
         self.table_size: i64 = min(max(2 * segment_size, MIN_TABLE_SIZE), MAX_TABLE_SIZE)
         self.level0_trigger: i64 = 8

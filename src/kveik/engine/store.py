@@ -3,7 +3,7 @@
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
 there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
 is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one; `Transaction` reads it; `Upkeep` turns frozen memtables into tables.
+lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from kveik.engine.cache import Cache
 from kveik.engine.log import Group, Log
 from kveik.engine.manifest import Manifest
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.shape import Shape
 from kveik.engine.snapshot import Snapshot
-from kveik.engine.table import Hit
+from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.engine.view import View, Viewpoint
-from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError
+from kveik.errors import ClosedError, DiskFullError, FailStopError, ReadOnlyError, StorageError
+from kveik.format.record import plain_size
 from kveik.limits import MAX_FOLD, MAX_FROZEN, MAX_LAYERS
 from kveik.model import Writes
 from kveik.native import i64
@@ -51,6 +53,7 @@ class Store(Viewpoint):
         self.manifest = manifest
         self._lsn = lsn
         self._clock = clock
+        self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
@@ -81,12 +84,24 @@ class Store(Viewpoint):
 
     # --- writes ---------------------------------------------------------------------------------
 
+    def put_plain(self, key: bytes, data: bytes) -> i64:
+        """As commit, for one plain value."""
+        log = self.writable()
+        size = plain_size(len(key), len(data))
+        lsn = log.append_plain(key, data, size)
+        if log.number() != self.active.last_segment:
+            self._freeze()
+        self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
+
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
 
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
-        log = self._writable()
+        log = self.writable()
         before = log.pending
         lsn = log.append(writes)
         if log.number() != self.active.last_segment:
@@ -96,7 +111,8 @@ class Store(Viewpoint):
             self.owed += self.pace * float(log.pending - before)
         return lsn
 
-    def _writable(self) -> Log:
+    def writable(self) -> Log:
+        """The log; ClosedError, FailStopError, ReadOnlyError, DiskFullError if it takes no more."""
         if self.closed:
             raise ClosedError("the database has been closed")
         if self.failure:
@@ -104,9 +120,19 @@ class Store(Viewpoint):
         log = self.log
         if log is None:
             raise ReadOnlyError("the database was opened read-only")
-        if self.full and len(self.view.memtables) > MAX_FROZEN:
+        if self.full and self.waiting() >= MAX_FROZEN:
             raise DiskFullError(self.full)
         return log
+
+    def waiting(self) -> i64:
+        """How many memtables wait to become tables; those that snapshots have divided are one."""
+        count: i64 = 0
+        segment = self.active.last_segment
+        for memtable in self.view.memtables:
+            if memtable.last_segment != segment:
+                segment = memtable.last_segment
+                count += 1
+        return count
 
     def _freeze(self) -> None:
         """A new memtable for the log's current segment."""
@@ -118,19 +144,35 @@ class Store(Viewpoint):
             older = older[1:]
         self.look([Memtable(number), *older], self.view.version)
 
+    def keep_rows(self) -> None:
+        """Keep single values in memory: for who reads some keys again and again (a server)."""
+        self.rows = RowCache(self.shape.rows_size)
+        self.look(self.view.memtables, self.view.version)
+
     def look(self, memtables: list[Memtable], version: Version) -> None:
         """Readers see these from now on."""
         old = self.view
-        self.view = View(memtables, version, self.hit)
+        self.view = View(memtables, version, self.hit, self.rows)
         self.active = memtables[0]
         old.release()
 
     def rotate(self) -> None:
         """End the log's segment, so that what has been written can become a table."""
-        log = self._writable()
+        log = self.writable()
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
+
+    def keep(self, table: Table) -> None:
+        """Somebody reads a table's file without being on the thread of truth: it must stay."""
+        table.versions += 1
+
+    def let_go(self, table: Table) -> None:
+        """That has been done."""
+        table.versions -= 1
+        if table.versions == 0:
+            self.view.version.graveyard.add(table)
+            self.stirred = True
 
     def layered(self) -> bool:
         """Whether a snapshot has frozen a part of the current segment."""
@@ -180,15 +222,30 @@ class Store(Viewpoint):
     def snapshot(self) -> Snapshot:
         """What readers see now, unchanged by later writes, until it is let go of."""
         self.fold()
-        if not self.active.empty() and self.log is not None:
-            if self._layers() >= MAX_LAYERS:
-                self.rotate()
-            else:
-                older = self.view.memtables
-                self.look([Memtable(self.active.last_segment), *older], self.view.version)
-        frozen = self.view.memtables if self.log is None else self.view.memtables[1:]
+        if self.log is None:
+            frozen = self.view.memtables
+        else:
+            if not self.active.empty():
+                self._divide()
+            frozen = self.view.memtables[1:]
         view = View(frozen or [Memtable(0)], self.view.version, self.hit)
         return Snapshot(view, self.lsn(), self.now(), self.released)
+
+    def _divide(self) -> None:
+        """Freeze the active memtable, together with its segment if there are many such parts."""
+        if self._layers() >= MAX_LAYERS:
+            try:
+                self.rotate()
+                return
+            except StorageError:
+                pass  # who only reads must not fail for it
+        older = self.view.memtables
+        self.look([Memtable(self.active.last_segment), *older], self.view.version)
+
+    def tables_only(self) -> Snapshot:
+        """What the tables hold now, up to its lsn; what is in memory only is not in it."""
+        view = View([Memtable(0)], self.view.version, self.hit)
+        return Snapshot(view, self.flushed, self.now(), self.released)
 
     def _layers(self) -> i64:
         count: i64 = 0
@@ -224,6 +281,7 @@ class Store(Viewpoint):
         finally:
             if self.manifest is not None:
                 self.manifest.close()
+            self.view.version.close()
             self.disk.close()
 
 

@@ -35,7 +35,7 @@ from kveik.native import i64
 class Hit:
     """Where a stored value (format.entry) was found: from start to end in data."""
 
-    __slots__ = ("blocks", "data", "end", "searches", "start")
+    __slots__ = ("blocks", "data", "end", "missed", "searches", "start")
 
     def __init__(self) -> None:
         self.data = b""
@@ -43,6 +43,7 @@ class Hit:
         self.end: i64 = 0
         self.searches: i64 = 0  # of a key in tables, ever
         self.blocks: i64 = 0  # data blocks that were looked into for them
+        self.missed: i64 = 0  # of these had to be loaded first
 
     def cell(self) -> Cell:
         return decode_cell(self.data, self.start, self.end)
@@ -76,7 +77,7 @@ class Table:
         self.name = table_name(info.number)
         self.root: Root | None = None
         self.partitions: list[Cached | None] = []
-        self.versions: i64 = 0  # that name it
+        self.versions: i64 = 0  # that name it, and readers of its file
         self._files = files
 
     def find(self, key: bytes, hashed: i64, hit: Hit) -> bool:
@@ -100,6 +101,7 @@ class Table:
         place = partition.upper_bound(key)
         block = partition.blocks[place]
         if block is None:
+            hit.missed += 1
             raise BlockFault(self, partition, place, place, place)
         block.used = True
         hit.blocks += 1

@@ -21,7 +21,6 @@ from kveik.engine.memtable import Memtable
 from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
 from kveik.engine.store import Store
-from kveik.engine.table import Table
 from kveik.errors import ClosedError, DiskFullError
 from kveik.format.edit import Edit
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome, half_made_end
@@ -96,17 +95,36 @@ class TableWork(Work):
                 self.disk.rename(name + half_made_end(job.token), name)
                 self.edit.added.append((self.level, info))
             self.disk.sync_names()
-        self._manifest.append(self.edit)
+        try:
+            self._manifest.append(self.edit)
+        except DiskFullError:  # it has not happened, and is not to take room for nothing
+            self._remove_tables()
+            raise
+
+    def _remove_tables(self) -> None:
+        for info in self.outcome.tables:
+            try:
+                self.disk.remove(table_name(info.number))
+            except OSError:
+                pass  # removed when the directory is next opened
 
     def _find_segments(self) -> None:
-        first = self.memtables[-1].segment
-        last = self.memtables[0].last_segment
+        """All before the first that is still needed, those that nothing was written to included."""
+        first = self._manifest.state.log
         numbers = sorted([segment_number(name) for name in self.disk.names()])
-        self.segments = [number for number in numbers if first <= number <= last]
+        self.segments = [number for number in numbers if first <= number < self.edit.log]
         for number in self.segments:
             sync_segment(self.disk, number)
         if isinstance(self.job, FlushJob):
             self.job.segments = list(self.segments)
+
+
+class Wanted:
+    """Keys from low to high (excluded) that somebody wants compacted."""
+
+    def __init__(self, low: bytes, high: bytes) -> None:
+        self.low = low
+        self.high = high
 
 
 class Upkeep:
@@ -124,7 +142,7 @@ class Upkeep:
         self._garbage: list[str] = []
         self._behind = picker.debt(store.view.version.infos(), store.shape)
         self._retry: i64 = 0  # Unix milliseconds; nothing is begun before, as the disk is full
-        self.wanted: tuple[bytes, bytes] | None = None  # keys that somebody wants compacted
+        self.wanted: Wanted | None = None  # None again once that is done
         self.compacting = True  # an owner that only wants flushes (it closes) says no
         self.flushes: i64 = 0
         self.flushed: i64 = 0  # bytes of tables that flushes made
@@ -137,6 +155,8 @@ class Upkeep:
         """A step that may begin now; None if there is none."""
         store = self._store
         store.stirred = False
+        if store.released:
+            store.fold()
         self._garbage += store.view.version.graveyard.clear(store.cache)
         if self._garbage and not self._busy[REMOVAL]:
             names = self._garbage
@@ -163,6 +183,10 @@ class Upkeep:
     def wanting(self) -> bool:
         """Whether somebody waits for a range to be compacted."""
         return self.wanted is not None
+
+    def wants(self, mine: Wanted) -> bool:
+        """Whether this is what somebody wants compacted, still."""
+        return self.wanted is mine
 
     def idle(self) -> bool:
         """Whether nothing is under way."""
@@ -206,7 +230,7 @@ class Upkeep:
         plan: Compaction | None = None
         wanted = self.wanted
         if wanted is not None:
-            plan = pick_between(infos, store.shape, wanted[0], wanted[1])
+            plan = pick_between(infos, store.shape, wanted.low, wanted.high)
             if plan is None:
                 self.wanted = None
         if plan is None:
@@ -261,6 +285,8 @@ class Upkeep:
         memtables = [m for m in store.view.memtables if m not in work.memtables]
         store.look(memtables, version)
         if work.kind == FLUSH:
+            if store.rows is not None:
+                store.rows.flushed(work.memtables, work.outcome.written)
             store.flushed = work.edit.lsn
             self._retire(work)
         self._count(work)
@@ -306,7 +332,7 @@ class Upkeep:
     def debt(self) -> float:
         """How far upkeep is behind: 0 not at all, 1 as far as it may be."""
         store = self._store
-        waiting: float = len(store.view.memtables) - 2 + store.filled()
+        waiting: float = float(store.waiting()) - 1.0 + store.filled()
         memory: float = waiting / (MAX_FROZEN - 1)
         return max(memory, self._behind)
 

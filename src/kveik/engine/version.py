@@ -90,12 +90,14 @@ class Version:
                 if table.versions == 0:
                     self.graveyard.add(table)
 
+    def close(self) -> None:
+        """Let go of all files, also those of other versions: nobody reads any more."""
+        self._files.close()
+
     def runs(self, low: bytes, high: bytes) -> list[list[Table]]:
         """The sources of a range, newest first: lists of tables that do not overlap, in order."""
-        runs: list[list[Table]] = []
-        for table in self.levels[0]:
-            if table.info.low < high and low < table.info.high:
-                runs.append([table])
+        level0 = self.levels[0]
+        runs = [[table] for table in level0 if table.info.low < high and low < table.info.high]
         for level in self.sorted_levels:
             run = level.run(low, high)
             if run:

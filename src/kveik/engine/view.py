@@ -8,6 +8,7 @@ the store and the transaction, on the thread of truth.
 from __future__ import annotations
 
 from kveik.engine.memtable import Memtable
+from kveik.engine.rows import RowCache
 from kveik.engine.table import Hit, Table
 from kveik.engine.version import Version
 from kveik.format.entry import TOMBSTONE
@@ -17,11 +18,15 @@ from kveik.native import i64
 
 
 class View:
-    def __init__(self, memtables: list[Memtable], version: Version, hit: Hit) -> None:
-        """hit: where searches leave what they found; it counts them."""
+    def __init__(
+        self, memtables: list[Memtable], version: Version, hit: Hit, rows: RowCache | None = None
+    ) -> None:
+        """hit: where searches leave what they found; it counts them. rows: of the live view."""
         self.memtables = memtables
         self.version = version
-        self._hit = hit
+        self.hit = hit
+        self._rows = rows
+        self.absent = False
         version.acquire()
 
     def release(self) -> None:
@@ -38,20 +43,58 @@ class View:
                 lsn: i64 = memtable.clears.at(key)
                 if lsn > 0:
                     return Cell(DELETED, b"", 0, lsn)
-        return None if self.version.empty else self._from_tables(key)
+        if self.version.empty:
+            return None
+        rows = self._rows
+        return self._from_tables(key) if rows is None else self._from_rows(key, rows)
+
+    def _from_rows(self, key: bytes, rows: RowCache) -> Cell | None:
+        for layer in rows.layers:
+            cell = layer.get(key)
+            if cell is not None:
+                return cell
+            if not layer.clears.empty() and layer.clears.at(key) > 0:
+                return None
+        cell = self._from_tables(key)
+        if cell is not None:
+            rows.add(key, cell)
+        return cell
+
+    def plain(self, key: bytes) -> bytes | None:
+        """The value of a stored key if it is plain, safe and in memory as such.
+
+        None says nothing, but where `absent` is set: then nobody has ever heard of the key.
+        """
+        self.absent = False
+        for memtable in self.memtables:
+            value = memtable.probe(key)
+            if value is not None:
+                return value if isinstance(value, bytes) else None
+            if not memtable.clears.empty():
+                return None
+        rows = self._rows
+        if rows is not None:
+            for layer in rows.layers:
+                value = layer.probe(key)
+                if value is not None:
+                    return value if isinstance(value, bytes) else None
+                if not layer.clears.empty():
+                    return None
+        self.absent = self.version.empty
+        return None
 
     def _from_tables(self, key: bytes) -> Cell | None:
         version = self.version
-        self._hit.searches += 1
+        self.hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         for level in version.sorted_levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
-                return self._hit.cell()
+                return self.hit.cell()
         return None
 
     def most_keys(self, database: int) -> int:
@@ -71,8 +114,8 @@ class View:
         return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
-        """Whether a table has the answer, which then is in `_hit`."""
-        hit = self._hit
+        """Whether a table has the answer, which then is in `hit`."""
+        hit = self.hit
         if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):

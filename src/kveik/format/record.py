@@ -29,7 +29,7 @@ from kveik.format.coding import (
     write_varint,
 )
 from kveik.limits import DATABASES
-from kveik.model import KINDS, Cell, Writes
+from kveik.model import BYTES, KINDS, Cell, Writes
 from kveik.native import i32, i64, u8
 
 HEADER: Final = 16
@@ -66,6 +66,11 @@ def commit_size(writes: Writes) -> i64:
     return size
 
 
+def plain_size(key_size: i64, data_size: i64) -> i64:
+    """As commit_size, for one value that never expires."""
+    return 2 + varint_size(key_size) + key_size + varint_size(data_size) + data_size
+
+
 class RecordWriter:
     """One record in the making, after another. size: its bytes so far, 0 before `begin`."""
 
@@ -99,6 +104,22 @@ class RecordWriter:
                 self._parts.append(data)
                 out.truncate(0)
             at += 1
+        self.size += size
+
+    def add_plain(self, key: bytes, data: bytes, size: i64) -> None:
+        """As add, for a commit of one value of bytes that never expires; size: its plain_size."""
+        out = self._out
+        out.append(1)
+        out.append(BYTES)
+        write_varint(out, len(key))
+        out.write(key)
+        write_varint(out, len(data))
+        if len(data) <= INLINE_DATA:
+            out.write(data)
+        else:
+            self._parts.append(out.getvalue())
+            self._parts.append(data)
+            out.truncate(0)
         self.size += size
 
     def finish(self, pieces: list[bytes], salt: int) -> None:

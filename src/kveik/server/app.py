@@ -97,13 +97,12 @@ class App:
     async def serve(self, sockets: list[tuple[Address, socket.socket]], ready: Ready) -> None:
         loop = asyncio.get_running_loop()
         store = self._store
+        store.keep_rows()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         syncer = Syncer(loop)
         keeper = Keeper(loop, Upkeep(store, ProcessLane(store.disk), ProcessLane(store.disk)))
-        gate = Gate(
-            self._server, loop, self._config.durability, syncer.perform, keeper.keep_up
-        )
+        gate = Gate(self._server, loop, self._config.durability, syncer.perform, keeper.keep_up)
         self._loader = Loader(loop)
         self._host = Host(self._server, gate, self._stopping.set)
         listeners = []

@@ -12,7 +12,8 @@ from kveik.native import i64
 from kveik.server.host import Host, Parked
 from kveik.wire import jsonlines
 from kveik.wire.jsonlines import LineDecoder, decode_request
-from kveik.wire.resp import RequestDecoder, clean_line
+from kveik.wire.replies import clean_line
+from kveik.wire.resp import GET, OTHER, RequestDecoder
 
 
 class Dialect:
@@ -59,7 +60,11 @@ class RedisDialect(Dialect):
         client = self._client
         parked = self.parked
         if parked is None:
-            args = self._decoder.next()
+            decoder = self._decoder
+            kind = decoder.short()
+            if kind != OTHER and self._short(kind, decoder.key, decoder.value):
+                return True
+            args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:
                 return False
             reply = host.run_redis(client, args)
@@ -78,6 +83,25 @@ class RedisDialect(Dialect):
         if host.need > self.need:
             self.need = host.need
         return True
+
+    def _short(self, kind: i64, key: bytes, value: bytes) -> bool:
+        """Answer a GET or SET without more ado; False, and nothing done, if there is more to it."""
+        host = self._host
+        if kind == GET:
+            self._encoder.protocol = self._client.protocol
+            return host.get_plain(self._client, key)
+        if host.set_plain(self._client, key, value):
+            self._encoder.add_ok()
+            self.need = host.need
+            return True
+        return False
+
+    def _spelled(self, kind: i64) -> list[bytes]:
+        """The request that the decoder has found to be a GET or SET."""
+        decoder = self._decoder
+        if kind == GET:
+            return [b"GET", decoder.key]
+        return [b"SET", decoder.key, decoder.value]
 
     def gathered(self) -> i64:
         return self._encoder.size()

@@ -1,6 +1,6 @@
 """What the server has done beside the loop: blocks that commands wait for, and the upkeep.
 
-Invariant: results are taken note of on the loop, in the order in which they come. Called by the app.
+Invariant: results are taken note of on the loop, as they come. Called by the app.
 """
 
 from __future__ import annotations

@@ -14,25 +14,34 @@ from collections.abc import Callable
 from kveik.command import kvdb, registry
 from kveik.command.state import Client, Server
 from kveik.engine.cache import Cached
+from kveik.engine.store import Store
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction, unpin
+from kveik.engine.transaction import PREFIXES, Transaction, unpin
 from kveik.errors import CommandError, KveikError, StorageError
 from kveik.limits import MAX_NAP
 from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
-from kveik.wire.resp import ReplyEncoder
+from kveik.wire.replies import ReplyEncoder
 
 log = logging.getLogger("kveik")
+
 
 class Parked:
     """A command that waits for a block. held: what it has pinned; error: why there is no block."""
 
-    def __init__(self, fault: Fault, held: list[Cached]) -> None:
+    def __init__(self, store: Store, fault: Fault, held: list[Cached]) -> None:
         self.fault = fault
         self.held = held
         self.loaded = False
         self.error: Exception | None = None
+        self._store = store
+        self._waits = False  # the table's file is kept for it
+
+    def wait(self) -> None:
+        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
+        self._waits = True
+        self._store.keep(self.fault.table)
 
     def load(self) -> None:
         """Read the block; on any thread."""
@@ -41,10 +50,22 @@ class Parked:
         except Exception as error:  # the command tells it
             self.error = error
 
+    def settle(self) -> list[Cached]:
+        """Put the block in its place; what the command has pinned so far."""
+        self.fault.settle(self._store.cache)
+        self._end_wait()
+        return self.held + self.fault.pinned
+
     def let_go(self) -> None:
         """Nobody waits for it any more."""
+        self._end_wait()
         unpin(self.held)
         self.held = []
+
+    def _end_wait(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._store.let_go(self.fault.table)
 
 
 INTERNAL = "ERR internal error; the server's log has the details"
@@ -64,6 +85,29 @@ class Host:
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
 
+    def get_plain(self, client: Client, key: bytes) -> bool:
+        """Answer a GET if that is plain, in memory and safe to show; False: run GET."""
+        view = self._store.view
+        found = view.plain(PREFIXES[client.database] + key)
+        if found is not None:
+            self.encoder.add_value(found)
+        elif view.absent:
+            self.encoder.add(None)
+        else:
+            return False
+        self.server.commands += 1
+        return True
+
+    def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
+        """SET; False, and nothing done, if it cannot be: run SET, which says why."""
+        try:
+            self.need = self._store.put_plain(PREFIXES[client.database] + key, value)
+        except Exception:
+            return False
+        self.server.commands += 1
+        self.gate.commit_soon()
+        return True
+
     def run_redis(self, client: Client, args: list[bytes]) -> object:
         """The reply to one Redis request; look at `parked` before it is used."""
         self.server.commands += 1
@@ -81,7 +125,7 @@ class Host:
                 return on_client(client, args)
             return self._run_server(command, client, args)
         except Fault as fault:
-            return self.run_again(client, args, Parked(fault, []))
+            return self.run_again(client, args, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -98,7 +142,7 @@ class Host:
                     self._commit(txn)
                     return reply
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             return Failure(_redis_text(error, args[0]))
@@ -116,16 +160,15 @@ class Host:
                 parked.let_go()
                 raise
         if not parked.loaded:
+            parked.wait()
             self.parked = parked
         return parked.loaded
 
     def _resume(self, client: Client, parked: Parked) -> None:
         """The transaction of a command that has been parked, from the start."""
-        parked.fault.settle(self._store.cache)
         txn = self._txn
         txn.begin(client.database)
-        txn.adopt(parked.held)
-        txn.hold(parked.fault.pinned)
+        txn.adopt(parked.settle())
         self.need = 0
 
     def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
@@ -152,7 +195,7 @@ class Host:
             self._commit(txn)
             return result
         except Fault as fault:
-            return self.run_kvdb_again(client, request, Parked(fault, []))
+            return self.run_kvdb_again(client, request, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None
@@ -169,7 +212,7 @@ class Host:
                     self._commit(txn)
                     return result
                 except Fault as fault:
-                    parked = Parked(fault, txn.held())
+                    parked = Parked(self._store, fault, txn.held())
         except Exception as error:
             self.need = txn.seen
             raise CommandError(_plain_text(error, str(request.get("command")))) from None

@@ -193,7 +193,7 @@ class Session:
     def _loaded(self, parked: Parked) -> None:
         """What a parked command waited for is there."""
         self._loading = False
-        if self._transport is None:
+        if self._transport is None or self._ended:
             parked.let_go()
         elif not self._again:
             self._turn()

@@ -1,6 +1,6 @@
-"""Redis' protocol, RESP2 and RESP3: requests from bytes, replies to bytes. Called by the dialects.
+"""Redis' protocol, RESP2 and RESP3: requests from bytes. Called by the dialects.
 
-Decoder invariants: bytes may come in any pieces; `next` returns one whole request, or None until
+Invariants: bytes may come in any pieces; `next` returns one whole request, or None until
 there is one, or raises ProtocolError, after which the connection's framing is lost. What has been
 parsed of an unfinished request is kept, so no byte is parsed twice; a long argument is gathered in
 pieces and joined once.
@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.errors import ProtocolError
-from kveik.format.coding import BytesWriter
+from kveik.format.coding import read_i64_be
 from kveik.limits import MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
-from kveik.model import NO_REPLY, OK, Cell, Failure, Simple, Verbatim
 from kveik.native import i64
 
 CR: Final = 13
@@ -23,15 +22,26 @@ DOLLAR: Final = 36
 ZERO: Final = 48
 NINE: Final = 57
 SHORTEST: Final = 4  # bytes of the head of a request or an argument, at least
-CRLF: Final = b"\r\n"
 NULL: Final = b"-1\r\n"
-SMALL: Final = 1024  # lengths whose heads are made beforehand
-KEPT_BUFFER: Final = 1 << 18  # bytes; a larger buffer is let go after use
-INLINE_DATA: Final = 16384  # bytes; longer data is not copied among the small replies
+SHORT: Final = 16384  # bytes of an argument that is short
+
+# What `short` finds. The heads of these requests, as numbers of eight bytes: the first eight, and
+# the eight from the sixth on.
+OTHER: Final = 0
+GET: Final = 1
+SET: Final = 2
+HEAD: Final = 14
+_TWO: Final = int.from_bytes(b"*2\r\n$3\r\n", "big")
+_THREE: Final = int.from_bytes(b"*3\r\n$3\r\n", "big")
+_GET: Final = int.from_bytes(b"\r\nGET\r\n$", "big")
+_SET: Final = int.from_bytes(b"\r\nSET\r\n$", "big")
+_LETTERS: Final = 0x0000202020000000  # set in small letters
 
 
 class RequestDecoder:
     def __init__(self) -> None:
+        self.key = b""  # of the request that `short` has found
+        self.value = b""
         self._data = b""
         self._at: i64 = 0  # behind the last thing that was parsed
         self._later: list[bytes] = []  # came while a long argument is incomplete
@@ -58,6 +68,58 @@ class RequestDecoder:
         else:
             self._data = self._data[self._at :] + data
             self._at = 0
+
+    def short(self) -> i64:
+        """GET or SET, taken, with `key` and `value`, if the next request is just that, and short.
+
+        They make most of all traffic, so they have this way of their own. OTHER: ask `next`.
+        """
+        data = self._data
+        at = self._at
+        if len(data) < at + HEAD + SHORTEST or self._want > 0 or self._missing > 0:
+            return OTHER
+        head: i64 = read_i64_be(data, at)
+        name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
+        if head == _TWO and name == _GET:
+            end = self._argument(at + HEAD)
+            if end < 0:
+                return OTHER
+            self.key = data[self._after : end]
+            self._at = end + 2
+            return GET
+        if head == _THREE and name == _SET:
+            end = self._argument(at + HEAD)
+            if end < 0 or end + 2 + SHORTEST > len(data) or data[end + 2] != DOLLAR:
+                return OTHER
+            start = self._after
+            stop = self._argument(end + 3)
+            if stop < 0:
+                return OTHER
+            self.key = data[start:end]
+            self.value = data[self._after : stop]
+            self._at = stop + 2
+            return SET
+        return OTHER
+
+    def _argument(self, at: i64) -> i64:
+        """The end of the argument whose length stands at `at`; _after: its start. -1: not plain."""
+        data = self._data
+        end: i64 = len(data)
+        size: i64 = 0
+        byte: i64 = data[at]
+        while byte >= ZERO and byte <= NINE:
+            size = size * 10 + byte - ZERO
+            at += 1
+            if size < 1 or size > SHORT or at >= end:
+                return -1
+            byte = data[at]
+        stop: i64 = at + 2 + size
+        if size < 1 or stop + 2 > end or byte != CR or data[at + 1] != LF:
+            return -1
+        if data[stop] != CR or data[stop + 1] != LF:
+            return -1
+        self._after = at + 2
+        return stop
 
     def next(self) -> list[bytes] | None:
         """One request: its name and its arguments, never empty."""
@@ -122,7 +184,7 @@ class RequestDecoder:
             while byte >= ZERO and byte <= NINE:
                 size = size * 10 + byte - ZERO
                 at += 1
-                if size < 1 or size > INLINE_DATA or at >= end:
+                if size < 1 or size > SHORT or at >= end:
                     return None
                 byte = data[at]
             start: i64 = at + 2
@@ -200,112 +262,3 @@ class RequestDecoder:
 
 
 INCOMPLETE: Final = -2
-
-_BULK_HEADS: Final = [b"$%d\r\n" % size for size in range(SMALL)]
-_INTEGERS: Final = [b":%d\r\n" % number for number in range(SMALL)]
-
-
-class ReplyEncoder:
-    """Replies as bytes, gathered until they are taken. protocol: 2 or 3."""
-
-    def __init__(self) -> None:
-        self.protocol: i64 = 2
-        self._out = BytesWriter()
-        self._parts: list[bytes] = []  # before what is in _out
-        self._parts_size: i64 = 0
-
-    def size(self) -> i64:
-        """Bytes gathered."""
-        return self._parts_size + len(self._out)
-
-    def take(self) -> bytes:
-        """All that was gathered, as one."""
-        data = self._out.getvalue()
-        if len(data) <= KEPT_BUFFER:
-            self._out.truncate(0)
-        else:
-            self._out = BytesWriter()
-        if self._parts:
-            self._parts.append(data)
-            data = b"".join(self._parts)
-            self._parts = []
-            self._parts_size = 0
-        return data
-
-    def add(self, reply: object) -> None:
-        if reply is OK:
-            self._out.write(b"+OK\r\n")
-        elif isinstance(reply, Simple):
-            self._out.write(b"+%s\r\n" % reply.text)
-        elif isinstance(reply, bytes):
-            self._bulk(reply)
-        elif reply is None:
-            self._out.write(b"_\r\n" if self.protocol == 3 else b"$-1\r\n")
-        elif isinstance(reply, Cell):
-            self._bulk(reply.data)
-        elif isinstance(reply, bool):
-            self._boolean(reply)
-        elif isinstance(reply, int):
-            self._integer(reply)
-        elif isinstance(reply, Failure):
-            self._out.write(b"-%s\r\n" % clean_line(reply.text))
-        else:
-            self._add_rare(reply)
-
-    def _add_rare(self, reply: object) -> None:
-        if isinstance(reply, str):
-            self._bulk(reply.encode())
-        elif isinstance(reply, list):
-            self._out.write(b"*%d\r\n" % len(reply))
-            for item in reply:
-                self.add(item)
-        elif isinstance(reply, dict):
-            head = b"%%%d\r\n" if self.protocol == 3 else b"*%d\r\n"
-            self._out.write(head % (len(reply) if self.protocol == 3 else 2 * len(reply)))
-            for key, value in reply.items():
-                self.add(key)
-                self.add(value)
-        elif isinstance(reply, float):
-            text = repr(reply).encode()
-            if self.protocol == 3:
-                self._out.write(b",%s\r\n" % text)
-            else:
-                self._bulk(text)
-        elif isinstance(reply, Verbatim):
-            text = reply.text.encode()
-            if self.protocol == 3:
-                self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
-            else:
-                self._bulk(text)
-        elif reply is not NO_REPLY:
-            raise TypeError(f"no reply: {type(reply).__name__}")
-
-    def _boolean(self, value: bool) -> None:
-        if self.protocol == 3:
-            self._out.write(b"#t\r\n" if value else b"#f\r\n")
-        else:
-            self._out.write(b":1\r\n" if value else b":0\r\n")
-
-    def _integer(self, number: int) -> None:
-        if 0 <= number < SMALL:
-            self._out.write(_INTEGERS[number])
-        else:
-            self._out.write(b":%d\r\n" % number)
-
-    def _bulk(self, data: bytes) -> None:
-        size: i64 = len(data)
-        out = self._out
-        out.write(_BULK_HEADS[size] if size < SMALL else b"$%d\r\n" % size)
-        if size <= INLINE_DATA:
-            out.write(data)
-        else:
-            self._parts.append(out.getvalue())
-            self._parts.append(data)
-            self._parts_size += len(out) + size
-            out = self._out = BytesWriter()
-        out.write(CRLF)
-
-
-def clean_line(text: str) -> bytes:
-    """A text as one line."""
-    return text.replace("\r", " ").replace("\n", " ").encode("utf-8", "backslashreplace")

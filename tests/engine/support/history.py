@@ -39,7 +39,7 @@ class History:
         """Open, once more if the disk fails; what is then there is what counts from now on."""
         try:
             self.store = reopen(self._disk, spawn=self._spawn)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             self.errors.append(error)
             self.store = reopen(self._disk, spawn=self._spawn)
         found = check_prefix(self, self.store)
