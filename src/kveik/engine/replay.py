@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kveik.disk.api import Disk
 from kveik.engine.memtable import Memtable
-from kveik.engine.segment import NEW_SUFFIX, ZEROS, Segment, create_segment
+from kveik.engine.segment import NEW_SUFFIX, ZEROS, Segment, create_segment, sync_segment
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.record import (
     COMMITS,
@@ -55,6 +55,7 @@ class Replay:
         self._end: i64 = 0  # behind its last valid record
         self._garbage: i64 = 0  # bytes behind that which are not zero
         self._head: SegmentHead | None = None
+        self._numbers: list[i64] = []  # of the segments that hold what was read
 
     def run(self, progress: Progress | None) -> None:
         numbers = sorted([segment_number(name) for name in self._disk.names()])
@@ -88,6 +89,7 @@ class Replay:
             self._head = head
             self._end = end
             self._bytes += end - HEAD_SIZE
+            self._numbers.append(number)
             self.memtables[0].last_segment = number
             self._garbage = len(data[end:].rstrip(b"\x00"))
         return True
@@ -186,6 +188,8 @@ class Replay:
             at += part
             left -= part
         file.sync()  # what was read may so far be in the page cache only
+        for number in self._numbers[:-1]:  # also what ended where nobody asked for syncs
+            sync_segment(self._disk, number)
         return Segment(file, head.number, head.salt, head.size)
 
     def offset(self) -> i64:
