@@ -51,11 +51,11 @@ class Replay:
         self._bytes: i64 = 0  # of the log, in the newest memtable
         self.lsn = lsn
         self.marked = lsn  # the last commit that is vouched for
-        self._name = ""  # of the last segment that holds a record
+        self._filled: list[i64] = []  # numbers of the segments that hold records
+        self._name = ""  # of the last one
         self._end: i64 = 0  # behind its last valid record
         self._garbage: i64 = 0  # bytes behind that which are not zero
         self._head: SegmentHead | None = None
-        self._numbers: list[i64] = []  # of the segments that hold what was read
 
     def run(self, progress: Progress | None) -> None:
         numbers = sorted([segment_number(name) for name in self._disk.names()])
@@ -84,12 +84,13 @@ class Replay:
         if missing >= 0:
             what = f"a synced record is damaged (offset {missing} vouches for it)"
             raise CorruptionError(name, end, what)
+        if end > HEAD_SIZE:
+            self._filled.append(number)
         if end > HEAD_SIZE or self._head is None:
             self._name = name
             self._head = head
             self._end = end
             self._bytes += end - HEAD_SIZE
-            self._numbers.append(number)
             self.memtables[0].last_segment = number
             self._garbage = len(data[end:].rstrip(b"\x00"))
         return True
@@ -179,6 +180,8 @@ class Replay:
         if self._head is None:
             return create_segment(self._disk, self._first, segment_size, self._database_id)
         head = self._head
+        for number in self._filled[:-1]:  # what was read may so far be in the page cache only
+            sync_segment(self._disk, number)
         file = self._disk.open(self._name, writable=True)
         at = self._end
         left = self._garbage
@@ -187,9 +190,7 @@ class Replay:
             file.write(at, [ZEROS[:part]])
             at += part
             left -= part
-        file.sync()  # what was read may so far be in the page cache only
-        for number in self._numbers[:-1]:  # also what ended where nobody asked for syncs
-            sync_segment(self._disk, number)
+        file.sync()
         return Segment(file, head.number, head.salt, head.size)
 
     def offset(self) -> i64:
