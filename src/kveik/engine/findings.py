@@ -1,4 +1,4 @@
-"""What a check, or a repair, has to say of a directory. Called by both; printed by the command line.
+"""What a check, or a repair, has to say of a directory. Called by both; the command line shows it.
 
 Pure values. A finding is damage, or a leftover: what is there and should not be, and does no harm.
 """
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
 class Finding:
-    """file, offset: where. what: in words. low, high: stored keys that it concerns; empty: unknown."""
+    """file, offset: where. what: in words. low, high: the stored keys it concerns, if known."""
 
     __slots__ = ("file", "high", "low", "offset", "severity", "what")
 
