@@ -115,9 +115,7 @@ def test_of_many_threads_that_claim_a_key_one_gets_it(tmp_path: Path) -> None:
 
         def claim(me: int) -> None:
             start.wait()
-            for key in range(100):
-                if db.put(key, me, if_absent=True):
-                    won.append(key)
+            won.extend(key for key in range(100) if db.put(key, me, if_absent=True))
 
         threads = [threading.Thread(target=claim, args=(me,)) for me in range(6)]
         for thread in threads:

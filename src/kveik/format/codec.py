@@ -27,6 +27,7 @@ TRAILER: Final = 5  # bytes behind the body
 ZLIB_LEVEL: Final = 1
 ZSTD_LEVEL: Final = 1
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_ERROR: Final = zlib.error if zstandard is None else zstandard.ZstdError
 
 
 def has_zstd() -> bool:
@@ -135,7 +136,7 @@ def compressed_size(data: bytes) -> i64:
             rest = expander.unused_data
         else:
             return 0
-    except (zlib.error, zstandard.ZstdError if zstandard is not None else zlib.error):
+    except (zlib.error, _ZSTD_ERROR):
         return 0
     return len(data) - len(rest) + TRAILER
 
