@@ -31,7 +31,9 @@ def newest(added: list[tuple[bytes, bytes]], start: bytes, stop: bytes) -> int:
 
 @settings(deadline=None, max_examples=300)
 @given(ADDED, KEYS)
-def test_the_newest_range_around_a_key_is_told(added: list[tuple[bytes, bytes]], key: bytes) -> None:
+def test_the_newest_range_around_a_key_is_told(
+    added: list[tuple[bytes, bytes]], key: bytes
+) -> None:
     clears = made(added)
     for probe in (key, *[bound + end for pair in added for bound in pair for end in (b"", b"\0")]):
         assert clears.at(probe) == newest(added, probe, probe + b"\0")

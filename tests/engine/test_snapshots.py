@@ -78,7 +78,12 @@ def test_what_is_read_after_closing_is_a_closed_error(db: Database) -> None:
     for call in (seen.keys, seen.values, seen.items, seen.range, seen.scan, seen.__enter__):
         with pytest.raises(ClosedError, match="the snapshot has been closed"):
             call()
-    for reading in (lambda: seen["k"], lambda: seen.get("k"), lambda: len(seen), lambda: list(seen)):
+    for reading in (
+        lambda: seen["k"],
+        lambda: seen.get("k"),
+        lambda: len(seen),
+        lambda: list(seen),
+    ):
         with pytest.raises(ClosedError, match="the snapshot has been closed"):
             reading()
     with pytest.raises(ClosedError, match="the snapshot has been closed"):

@@ -78,8 +78,12 @@ class View:
         return None
 
     def _from_tables(self, key: bytes) -> Cell | None:
+        cell = self._search(key)
+        self.hit.searches += 1  # one that a Fault broke off is done again, and is no other one
+        return cell
+
+    def _search(self, key: bytes) -> Cell | None:
         version = self.version
-        self.hit.searches += 1
         hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info

@@ -46,7 +46,9 @@ def layered(db: Database, count: int) -> dict[object, bytes]:
     changed = {("k", number): VALUE + b"c" for number in range(5, count, 1000)}
     db.put_many(changed)
     expected.update(changed)
-    return {("k", number): expected["k", number] for number in range(count) if ("k", number) in expected}
+    return {
+        ("k", number): expected["k", number] for number in range(count) if ("k", number) in expected
+    }
 
 
 def holders(db: Database) -> int:
