@@ -11,6 +11,7 @@ from typing import Final
 
 from kveik.disk.posix import PosixDisk
 from kveik.engine.database import Database
+from kveik.engine.forks import forks
 from kveik.engine.lanes import ProcessLane
 from kveik.engine.opening import open_store
 from kveik.engine.shared import Shared
@@ -21,6 +22,9 @@ from kveik.sizes import parse_size, show_size
 
 # threads: one waits for a flush, one for a compaction, one removes files
 UPKEEP_THREADS: Final = 3
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forks.note)
 
 
 def open_database(

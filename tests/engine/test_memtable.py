@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,7 +84,7 @@ def divided(history: History, safe: int, cuts: list[int]) -> tuple[Memtable, Mod
     """Both after the history, written to several memtables that were then made one."""
     tables: list[Memtable] = []
     places = sorted({0, len(history), *[cut for cut in cuts if cut < len(history)]})
-    for low, high in zip(places, places[1:], strict=False):
+    for low, high in pairwise(places):
         tables.append(Memtable(len(tables) + 1))
         play(tables[-1], history[low:high], low, safe)
         for table in tables:

@@ -69,8 +69,8 @@ class Memtable:
         del cells[:at]
 
     def empty(self) -> bool:
-        """Whether nothing has been written."""
-        return not self._values and self.clears.empty()
+        """Whether no commit is in it, not even one that left nothing behind."""
+        return self.lsn == 0
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""

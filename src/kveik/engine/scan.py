@@ -171,7 +171,8 @@ class Scan:
         return True
 
     def _step(self, rows: Rows, limit: i64) -> bool:
-        want: i64 = CHUNK if limit < 0 else min(limit - len(rows.keys) + 1, CHUNK)
+        left: i64 = limit - len(rows.keys)  # one more is read: whether there is one is told
+        want: i64 = left + 1 if 0 <= left < CHUNK else CHUNK
         live: list[Source] = []
         for source in self._sources:
             while source.at == len(source.keys) and not source.done:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from kveik.disk.process import forks
+from kveik.engine.forks import forks
 from kveik.engine.log import Group
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.store import Store
@@ -22,7 +22,7 @@ from kveik.engine.upkeep import Upkeep, Wanted, Work
 from kveik.errors import ClosedError, DiskFullError, FailStopError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
-from kveik.native import i64
+from kveik.native import Lock, i64
 
 Submit = Callable[[Callable[[], None]], object]  # runs a function in another thread
 
@@ -49,8 +49,8 @@ class Shared:
         store.gated = self._always
         if store.log is not None:
             store.log.lazy = durability == "none"
-        self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        self.lock = Lock()
+        self.changed = threading.Condition(self.lock)  # type: ignore[arg-type]
         self._syncing = False
         self._sync_due = False  # the next flush shall sync
         self.closing = False
@@ -129,17 +129,18 @@ class Shared:
 
     # --- with the lock held: writes -------------------------------------------------------------
 
+    def put_plain(self, key: bytes, data: bytes) -> None:
+        """As commit, for one plain value of a stored key."""
+        self.check_open()
+        self._committed(self.store.put_plain(key, data))
+
     def commit(self, writes: Writes) -> None:
         """Commit, and return once that is as durable as it should be."""
         self.check_open()
         self._committed(self.store.commit(writes))
 
-    def put_plain(self, key: bytes, data: bytes) -> None:
-        """As commit, for one plain value under a stored key."""
-        self.check_open()
-        self._committed(self.store.put_plain(key, data))
-
     def _committed(self, lsn: i64) -> None:
+        """Return once a commit is as durable as it should be."""
         store = self.store
         if store.released:
             store.fold()

@@ -84,10 +84,6 @@ class Store(Viewpoint):
 
     # --- writes ---------------------------------------------------------------------------------
 
-    def plain(self, key: bytes) -> bytes | None:
-        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
-        return self.view.plain(key)
-
     def put_plain(self, key: bytes, data: bytes) -> i64:
         """As commit, for one plain value."""
         log = self.writable()

@@ -15,7 +15,15 @@ from kveik.engine.cache import Cached
 from kveik.engine.scan import OwnSource, Rows, Scan
 from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
-from kveik.limits import COUNT_EXACTLY, DATABASES, MAX_KEY, MAX_VALUE
+from kveik.limits import (
+    COUNT_EXACTLY,
+    DATABASES,
+    MAX_COMMIT,
+    MAX_KEY,
+    MAX_VALUE,
+    PAGE_BYTES,
+    PAGE_ROWS,
+)
 from kveik.model import CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
@@ -165,8 +173,18 @@ class Transaction:
         if len(view.memtables) == 1 and view.version.empty:
             return self._point.active.live(self.database)
         if view.most_keys(self.database) <= COUNT_EXACTLY:
-            return len(self.scan(b"", None).keys)
+            return self._counted()
         return view.likely_keys(self.database)
+
+    def _counted(self) -> int:
+        scan = self.scanner(b"", None)
+        count = 0
+        more = True
+        while more:
+            rows = Rows()
+            more = scan.page(rows, PAGE_ROWS, PAGE_BYTES)
+            count += len(rows.keys)
+        return count
 
     def scan(
         self, start: bytes, stop: bytes | None, reverse: bool = False, limit: i64 = -1
@@ -174,10 +192,13 @@ class Transaction:
         """The live entries from start (included) to stop (excluded; None: the end), in order.
 
         limit < 0 means all. The keys of the rows are the caller's, without the database's byte.
+        LimitError if it is too much for one answer.
         """
         rows = Rows()
-        self.scanner(start, stop, reverse).page(rows, limit)
+        more = self.scanner(start, stop, reverse).page(rows, limit)
         self.seen = max(self.seen, rows.seen)
+        if more and rows.size >= MAX_COMMIT and (limit < 0 or len(rows.keys) < limit):
+            raise LimitError(f"a range has more than {MAX_COMMIT} bytes of values: read less of it")
         rows.keys = [key[1:] for key in rows.keys]
         return rows
 

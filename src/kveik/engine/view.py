@@ -26,6 +26,7 @@ class View:
         self.version = version
         self.hit = hit
         self._rows = rows
+        self.absent = False
         version.acquire()
 
     def release(self) -> None:
@@ -60,7 +61,11 @@ class View:
         return cell
 
     def plain(self, key: bytes) -> bytes | None:
-        """A stored key's value if it is plain, safe and in memory so; None says nothing."""
+        """The value of a stored key if it is plain, safe and in memory as such.
+
+        None says nothing, but where `absent` is set: then nobody has ever heard of the key.
+        """
+        self.absent = False
         for memtable in self.memtables:
             value = memtable.probe(key)
             if value is not None:
@@ -75,6 +80,7 @@ class View:
                     return value if isinstance(value, bytes) else None
                 if not layer.clears.empty():
                     return None
+        self.absent = self.version.empty
         return None
 
     def _from_tables(self, key: bytes) -> Cell | None:

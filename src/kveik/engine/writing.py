@@ -31,7 +31,7 @@ class Writer(Reader):
 
     def _plain(self, stored: bytes) -> bytes | None:
         self._shared.check_open()
-        return self._shared.store.plain(PREFIX + stored)
+        return self._shared.store.view.plain(PREFIX + stored)
 
     def _stay(self) -> Snapshot:
         return self._shared.snapshot()

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
+from typing import TypeVar
 
 from kveik.disk.api import Disk
 from kveik.disk.faulty import FaultyDisk
@@ -14,16 +15,20 @@ from kveik.engine.database import Database
 from kveik.engine.lanes import ThreadLane
 from kveik.engine.log import Segment, Spawn
 from kveik.engine.opening import open_store
+from kveik.engine.shape import Shape
 from kveik.engine.shared import Shared
 from kveik.engine.store import Clock, Store
+from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
 from kveik.engine.upkeep import Upkeep
+from kveik.engine.view import Viewpoint
 from kveik.limits import MIB, MIN_SEGMENT
 from kveik.model import BYTES, Cell, Writes
 
 MEMORY = 8 * MIB  # the least there may be: segments of 1 MiB
 SEGMENT = MIN_SEGMENT
 
+Result = TypeVar("Result")
 Contents = dict[bytes, bytes]
 Op = tuple[str, bytes, bytes]
 Trace = list[tuple[str, str]]  # (operation, file name)
@@ -92,15 +97,31 @@ def save(store: Store, *ops: Op) -> None:
     flush(store)
 
 
-def reader(store: Store, database: int = 0) -> Transaction:
-    txn = Transaction(store)
+def reader(point: Viewpoint, database: int = 0) -> Transaction:
+    txn = Transaction(point)
     txn.begin(database)
     return txn
 
 
-def contents(store: Store, database: int = 0) -> Contents:
-    """Every live key with its value."""
-    rows = reader(store, database).scan(b"", None)
+def answered(store: Store, ask: Callable[[], Result]) -> Result:
+    """The answer of what may miss blocks, which are loaded for it."""
+    faults: list[Fault] = []
+    try:
+        while True:
+            try:
+                return ask()
+            except Fault as fault:
+                fault.load(False)
+                fault.settle(store.cache)
+                faults.append(fault)
+    finally:
+        for fault in faults:
+            fault.release()
+
+
+def contents(store: Store, database: int = 0, *, point: Viewpoint | None = None) -> Contents:
+    """Every live key with its value, also of a snapshot."""
+    rows = answered(store, lambda: reader(point or store, database).scan(b"", None))
     return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
 
 
@@ -121,9 +142,16 @@ def reopen(
     clock: Clock = lambda: 1_000_000.0,
     read_only: bool = False,
     create: bool = True,
+    shape: Shape | None = None,
 ) -> Store:
     return open_store(
-        disk, memory=MEMORY, spawn=spawn, clock=clock, read_only=read_only, create=create
+        disk,
+        memory=MEMORY,
+        spawn=spawn,
+        clock=clock,
+        read_only=read_only,
+        create=create,
+        shape=shape,
     )
 
 
