@@ -148,6 +148,8 @@ def from_level0(levels: Levels, shape: Shape) -> Compaction:
     size = total(chosen)
     if len(chosen) > 1 and size < shape.table_size and TINY * size < total(below):
         return Compaction(0, 0, [[info] for info in chosen])
+    low = min(map(low_of, chosen + below))  # what lies below may reach further
+    high = max(map(high_of, chosen + below))
     return Compaction(
         0,
         1,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kveik.disk.api import Disk
 from kveik.engine.memtable import Memtable
-from kveik.engine.segment import NEW_SUFFIX, ZEROS, Segment, create_segment
+from kveik.engine.segment import NEW_SUFFIX, ZEROS, Segment, create_segment, sync_segment
 from kveik.errors import CorruptionError, NewerFormatError
 from kveik.format.record import (
     COMMITS,
@@ -51,7 +51,8 @@ class Replay:
         self._bytes: i64 = 0  # of the log, in the newest memtable
         self.lsn = lsn
         self.marked = lsn  # the last commit that is vouched for
-        self._name = ""  # of the last segment that holds a record
+        self._filled: list[i64] = []  # numbers of the segments that hold records
+        self._name = ""  # of the last one
         self._end: i64 = 0  # behind its last valid record
         self._garbage: i64 = 0  # bytes behind that which are not zero
         self._head: SegmentHead | None = None
@@ -83,6 +84,8 @@ class Replay:
         if missing >= 0:
             what = f"a synced record is damaged (offset {missing} vouches for it)"
             raise CorruptionError(name, end, what)
+        if end > HEAD_SIZE:
+            self._filled.append(number)
         if end > HEAD_SIZE or self._head is None:
             self._name = name
             self._head = head
@@ -177,6 +180,8 @@ class Replay:
         if self._head is None:
             return create_segment(self._disk, self._first, segment_size, self._database_id)
         head = self._head
+        for number in self._filled[:-1]:  # what was read may so far be in the page cache only
+            sync_segment(self._disk, number)
         file = self._disk.open(self._name, writable=True)
         at = self._end
         left = self._garbage
@@ -185,7 +190,7 @@ class Replay:
             file.write(at, [ZEROS[:part]])
             at += part
             left -= part
-        file.sync()  # what was read may so far be in the page cache only
+        file.sync()
         return Segment(file, head.number, head.salt, head.size)
 
     def offset(self) -> i64:
