@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.engine.support.embedded import opened, store_of
 
-import kveik
 from kveik.engine.database import Database
 from kveik.errors import ReadOnlyError
 
@@ -74,6 +73,8 @@ def test_it_also_sees_what_is_in_tables(db: Database) -> None:
 def test_a_read_only_database_refuses_it_whatever_the_value(tmp_path: Path) -> None:
     with opened(tmp_path / "db") as db:
         db["k"] = 1
+    import kveik
+
     with kveik.open(tmp_path / "db", read_only=True) as db:
         with pytest.raises(ReadOnlyError):
             db.put("k", 2, if_absent=True)
@@ -114,7 +115,7 @@ def test_of_many_threads_that_claim_a_key_one_gets_it(tmp_path: Path) -> None:
 
         def claim(me: int) -> None:
             start.wait()
-            won.extend([key for key in range(100) if db.put(key, me, if_absent=True)])
+            won.extend(key for key in range(100) if db.put(key, me, if_absent=True))
 
         threads = [threading.Thread(target=claim, args=(me,)) for me in range(6)]
         for thread in threads:

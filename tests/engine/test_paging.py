@@ -11,8 +11,9 @@ from tests.engine.support.embedded import SMALL, fill, layered, opened
 from tests.support.tools import run
 
 from kveik.engine.database import Database
+from kveik.engine.scan import CHUNK
 from kveik.errors import ClosedError, LimitError, UseError
-from kveik.limits import PAGE_BYTES, PAGE_ROWS
+from kveik.limits import PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 
 
 @pytest.fixture
@@ -110,6 +111,28 @@ def test_an_iterator_that_two_threads_use_gives_no_row_twice(db: Database) -> No
         assert "used by two threads at once" in str(error)
     if len(refused) < 2:
         assert len(found[0]) + len(found[1]) <= 20_000
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["in memory", "in tables"])
+def test_rows_behind_very_many_deleted_ones_are_found(db: Database, flushed: bool) -> None:
+    count = CHUNK * PAGE_STEPS * 2
+    db.put_many((number, b"") for number in range(count + 10))
+    if flushed:
+        db.flush()
+    with db.batch() as batch:
+        for number in range(1, count):
+            batch.delete(number)
+    left = [0, *range(count, count + 10)]
+    assert list(db) == left
+    assert list(reversed(db)) == left[::-1]
+    assert [key for key, _ in db.range(1, limit=3)] == left[1:4]
+    assert [key for key, _ in db.range(end=count, limit=3, reverse=True)] == [0]
+    assert len(db) == 11
+    assert bool(db)
+    with db.transaction() as t:
+        assert [key for key, _ in t.range(1, limit=1)] == [count]
+    db.delete(0)
+    assert db.popitem() == (count + 9, b"")
 
 
 def test_prefixes_find_bytes_text_and_the_first_items_of_tuples(db: Database) -> None:
