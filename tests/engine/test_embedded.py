@@ -99,6 +99,14 @@ def test_views_and_blocks_made_before_close_are_closed_with_it(tmp_path: Path) -
         pass
 
 
+def test_what_open_gives_has_names_for_annotations(tmp_path: Path) -> None:
+    with opened(tmp_path) as db, db.snapshot() as seen, db.transaction() as t:
+        assert isinstance(db, kveik.Database)
+        assert isinstance(seen, kveik.Snapshot)
+        assert isinstance(t, kveik.Transaction)
+    assert set(kveik.__all__) >= {"Batch", "Conflict", "Snapshot", "Transaction", "open"}
+
+
 # --- a batch block ------------------------------------------------------------------------------
 
 
