@@ -20,7 +20,7 @@ from kveik.engine.view import View
 from kveik.errors import LimitError
 from kveik.format.keys import encode_bound, encode_key, prefix_bounds
 from kveik.format.values import decode_value
-from kveik.limits import MAX_KEY, PAGE_BYTES, PAGE_ROWS
+from kveik.limits import MAX_KEY, PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 from kveik.model import BYTES, Cell
 from kveik.native import i64, mypyc_attr
 
@@ -193,14 +193,16 @@ class Reader(Shown):
         txn = self._begin()
         rows = Rows()
         try:
-            more = txn.scanner(low, high, reverse).page(rows, first, PAGE_BYTES)
+            more = txn.scanner(low, high, reverse).page(rows, first, PAGE_BYTES, PAGE_STEPS)
         except Fault:
             pages.goes_on(self._stay(), low, high, reverse)
             pages.read()
             return
         if more and (most < 0 or most > len(rows.keys)):
-            last = rows.keys[-1][1:]
-            if reverse:
+            last = rows.keys[-1][1:] if rows.keys else b""
+            if not last:  # it was all tombstones so far
+                pages.goes_on(self._stay(), low, high, reverse)
+            elif reverse:
                 pages.goes_on(self._stay(), low, last, True)
             else:
                 pages.goes_on(self._stay(), last + b"\x00", high, False)

@@ -102,8 +102,12 @@ class View:
 
     def _in_tables(self, key: bytes) -> bool:
         """Whether a table knows a key; `hit` says where. Fault."""
+        found = self._search(key)
+        self.hit.searches += 1  # one that a Fault broke off is done again, and is no other one
+        return found
+
+    def _search(self, key: bytes) -> bool:
         version = self.version
-        self.hit.searches += 1
         levels = version.sorted_levels
         alone = not version.levels[0] and len(levels) == 1
         hashed: i64 = UNKNOWN if alone else hash_key(key)
