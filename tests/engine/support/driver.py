@@ -276,6 +276,7 @@ class Driver:
     def room_again(self) -> None:
         """Time enough has passed for the upkeep to try again on a disk that was full."""
         self.now += 1001
+        self.upkeep.tick()
         self.keep_up()
 
     # --- reads ----------------------------------------------------------------------------------
