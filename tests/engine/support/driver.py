@@ -106,7 +106,7 @@ class Driver:
         shape: Shape | None = None,
         now: int = START,
     ) -> None:
-        """ahead: the log makes segments beforehand; rows: single values are kept, as a server does."""
+        """ahead: segments are made beforehand; rows: single values are kept, as a server does."""
         self.disk = disk
         self.durability = durability
         self.ahead = ahead
