@@ -70,7 +70,7 @@ def test_an_opening_that_fails_says_why_and_takes_nothing(code: int) -> None:
 def copied(driver: Driver, target: FaultyDisk) -> None:
     snapshot = driver.store.snapshot()
     try:
-        write_checkpoint(snapshot, driver.store.flushed, driver.disk, target)
+        write_checkpoint(snapshot, driver.disk, target)
     finally:
         snapshot.let_go()
 
@@ -158,7 +158,7 @@ def test_a_copy_of_a_snapshot_is_that_of_its_instant_whatever_came_since() -> No
         driver.keep_up()
     driver.compact()
     disk = MemoryDisk()
-    write_checkpoint(snapshot, flushed, driver.disk, disk)
+    write_checkpoint(snapshot, driver.disk, disk)
     snapshot.let_go()
     driver.commit(put(b"let", b"go"))
     driver.keep_up()
