@@ -395,7 +395,7 @@ def test_a_damaged_record_is_named_with_its_commits(disk: MemoryDisk) -> None:
     flip(disk, segment_name(4), HEAD_SIZE + 40)
     (finding,) = damage(disk)
     assert (finding.file, finding.offset) == (segment_name(4), HEAD_SIZE + 25)
-    assert finding.what.endswith(f"commits {LSN + 1} to {LSN + 1} are lost")
+    assert finding.what.endswith(f": it takes commit {LSN + 1}")
 
 
 def test_all_damage_in_the_log_is_named(disk: MemoryDisk) -> None:

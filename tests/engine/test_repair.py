@@ -246,7 +246,7 @@ def test_cleared_ranges_that_are_lost_are_in_doubt() -> None:
     hurt = (table_name(5), INFOS[5].root_offset + 8)
     saved, held = repaired(damaged(hurt))
     (loss,) = told(saved)
-    assert loss.startswith(f"0000000005.tbl: offset {INFOS[5].root_offset}: 1 cleared ranges")
+    assert loss.startswith(f"0000000005.tbl: offset {INFOS[5].root_offset}: its cleared ranges (1)")
     assert saved.doubtful == [(INFOS[5].low, INFOS[5].high)]
     assert held.items() >= truth().items()
     held = repaired(damaged(hurt), mode=CERTAIN)[1]
@@ -367,9 +367,7 @@ def test_the_log_is_saved_up_to_damage_and_behind_it_if_asked_for(number: int, n
     hurt = (segment_name(number), record(number, nth) + 20)
     saved, held = repaired(damaged(hurt))
     assert held == truth(commits=lost)
-    assert f"commits {LSN + lost + 1} to {LSN + lost + 1}" in told(saved)[0] or (
-        f"commits {LSN + lost + 1} to {LSN + lost + 1} are missing" in told(saved)[0]
-    )
+    assert told(saved)[0].endswith(f": commit {LSN + lost + 1}")
     assert saved.left > 0
     saved, held = repaired(damaged(hurt), salvage_log=True)
     assert held == truth(left_out={LSN + lost + 1})

@@ -44,10 +44,10 @@ def test_a_long_history_is_what_a_dict_says(seed: int, durability: str) -> None:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    @initialize(durability=st.sampled_from(DURABILITIES), ahead=st.booleans())
-    def begin(self, durability: str, ahead: bool) -> None:
+    @initialize(durability=st.sampled_from(DURABILITIES), ahead=st.booleans(), rows=st.booleans())
+    def begin(self, durability: str, ahead: bool, rows: bool) -> None:
         self.disk = MemoryDisk()
-        self.driver = Driver(self.disk, durability=durability, ahead=ahead)
+        self.driver = Driver(self.disk, durability=durability, ahead=ahead, rows=rows)
         self.driver.open()
 
     # --- writes ---------------------------------------------------------------------------------

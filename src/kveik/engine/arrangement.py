@@ -1,4 +1,4 @@
-"""Which tables a damaged directory has, and which is newer. Called by repair and inspect.
+"""Which tables a damaged directory has, and which is newer than which. For repair and inspect.
 
 As the manifest says, where it is whole. Where it is not: as far as its edits can be read, and its
 damaged text made out; tables of which nothing is known are placed by their numbers. Invariant: a

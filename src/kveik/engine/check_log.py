@@ -8,7 +8,7 @@ only if, replay refuses the log.
 from __future__ import annotations
 
 from kveik.disk.api import Disk
-from kveik.engine.findings import Findings, Tally
+from kveik.engine.findings import Findings, Tally, commits
 from kveik.engine.survey_log import SegmentSurvey
 from kveik.format.record import COMMITS, MARK, decode_commits
 from kveik.format.segment import HEAD_SIZE, segment_name
@@ -101,7 +101,7 @@ class LogCheck:
         last = segment.lsn(following) - (0 if segment.kind(following) == MARK else 1)
         what = f"a synced record is damaged (offset {mark} vouches for it)"
         if last > self.lsn:
-            what = f"{what}: commits {self.lsn + 1} to {last} are lost"
+            what = f"{what}: it takes {commits(self.lsn + 1, last)}"
         self._findings.damage(segment.name, at, what)
         self.lsn = max(self.lsn, last)
 

@@ -46,6 +46,8 @@ def write_checkpoint(snapshot: Snapshot, source: Disk, target: Disk) -> None:
             _take_away(target)
             if isinstance(error, OSError):
                 raise _translated(error) from error
+            if isinstance(error, DiskFullError):
+                raise DiskFullError(f"no room for the checkpoint: {error}") from error
             raise
     finally:
         target.close()

@@ -1,4 +1,4 @@
-"""What a check, or a repair, has to say of a directory. Called by both; the command line shows it.
+"""What a check, or a repair, has to say of a directory. Called by both; the command line prints it.
 
 Pure values. A finding is damage, or a leftover: what is there and should not be, and does no harm.
 """
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
 class Finding:
-    """file, offset: where. what: in words. low, high: the stored keys it concerns, if known."""
+    """file, offset: where. what: in words. low, high: stored keys that it is about, if known."""
 
     __slots__ = ("file", "high", "low", "offset", "severity", "what")
 
@@ -42,6 +42,11 @@ class Finding:
     def __str__(self) -> str:
         place = f"{self.file}: offset {self.offset}: {self.what}"
         return f"{place} ({show_range(self.low, self.high)})" if self.high else place
+
+
+def commits(first: i64, last: i64) -> str:
+    """Their LSNs in words."""
+    return f"commit {first}" if first == last else f"commits {first} to {last}"
 
 
 class Findings:

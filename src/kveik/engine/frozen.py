@@ -9,6 +9,7 @@ from kveik.engine.reading import Reader
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.transaction import Transaction
+from kveik.engine.view import View
 from kveik.errors import ClosedError
 from kveik.native import mypyc_attr
 
@@ -31,6 +32,10 @@ class FrozenDatabase(Reader):
         self.check_open()
         self._txn.begin(0)
         return self._txn
+
+    def _view(self) -> View:
+        self.check_open()
+        return self._snapshot.view
 
     def _stay(self) -> Snapshot:
         self.check_open()

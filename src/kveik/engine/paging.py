@@ -18,7 +18,7 @@ from kveik.engine.transaction import Transaction, unpin
 from kveik.errors import UseError
 from kveik.format.keys import decode_key
 from kveik.format.values import decode_value
-from kveik.limits import PAGE_BYTES, PAGE_ROWS
+from kveik.limits import PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 from kveik.native import i64, mypyc_attr
 
 
@@ -88,7 +88,7 @@ class Pages:
             while True:
                 self.check_open()
                 try:
-                    more = scan.page(rows, count, PAGE_BYTES)
+                    more = scan.page(rows, count, PAGE_BYTES, PAGE_STEPS)
                     break
                 except Fault as fault:
                     shared.fetch(fault)

@@ -15,11 +15,12 @@ from kveik.engine.scan import Rows
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction
+from kveik.engine.transaction import PREFIXES, Transaction
+from kveik.engine.view import View
 from kveik.errors import LimitError
 from kveik.format.keys import encode_bound, encode_key, prefix_bounds
 from kveik.format.values import decode_value
-from kveik.limits import MAX_KEY, PAGE_BYTES, PAGE_ROWS
+from kveik.limits import MAX_KEY, PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 from kveik.model import BYTES, Cell
 from kveik.native import i64, mypyc_attr
 
@@ -53,9 +54,12 @@ class Reader(Shown):
         shared = self._shared
         shared.enter()
         try:
-            plain = self._plain(stored)
+            view = self._view()
+            plain = view.plain(PREFIXES[0] + stored)
             if plain is not None:
                 return plain
+            if view.absent:
+                return default
             cell = self._look(stored)
             self._await_seen()
         finally:
@@ -64,9 +68,9 @@ class Reader(Shown):
             return default
         return cell.data if cell.kind == BYTES else decode_value(cell.kind, cell.data)
 
-    def _plain(self, stored: bytes) -> bytes | None:
-        """A value that is bytes, in memory and long safe, found sooner; None says nothing."""
-        return None
+    def _view(self) -> View:
+        """What this reader shows; called with the lock held. ClosedError."""
+        raise NotImplementedError
 
     def _look(self, stored: bytes) -> Cell | None:
         """The cell of a key, which may not be safe yet: `_await_seen`, or commit, comes next."""
@@ -189,14 +193,16 @@ class Reader(Shown):
         txn = self._begin()
         rows = Rows()
         try:
-            more = txn.scanner(low, high, reverse).page(rows, first, PAGE_BYTES)
+            more = txn.scanner(low, high, reverse).page(rows, first, PAGE_BYTES, PAGE_STEPS)
         except Fault:
             pages.goes_on(self._stay(), low, high, reverse)
             pages.read()
             return
         if more and (most < 0 or most > len(rows.keys)):
-            last = rows.keys[-1][1:]
-            if reverse:
+            last = rows.keys[-1][1:] if rows.keys else b""
+            if not last:  # it was all tombstones so far
+                pages.goes_on(self._stay(), low, high, reverse)
+            elif reverse:
                 pages.goes_on(self._stay(), low, last, True)
             else:
                 pages.goes_on(self._stay(), last + b"\x00", high, False)

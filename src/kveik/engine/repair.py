@@ -265,6 +265,7 @@ class Repair:
         if info is not None:
             saved.rewritten += 1
             self._count(info)
+            saved.entries -= salvage.hidden
         return info
 
     def _replace_missing(self, known: Known, what: str = "the file is missing") -> TableInfo | None:

@@ -7,7 +7,7 @@ that it is safe, is dropped here, too, and is no loss.
 from __future__ import annotations
 
 from kveik.disk.api import Disk
-from kveik.engine.findings import Findings, Tally
+from kveik.engine.findings import Findings, Tally, commits
 from kveik.engine.flush import FarData, settle
 from kveik.engine.output import Far, Output
 from kveik.engine.survey_log import SegmentSurvey
@@ -110,7 +110,7 @@ class LogSalvage:
         if segment.record_end(HEAD_SIZE) < 0:
             return True  # its first record is damaged, and is reported as such
         last = segment.lsn(start) - (0 if mark else 1)
-        self._damage(segment.name, start, f"commits {self.lsn + 1} to {last} are missing")
+        self._damage(segment.name, start, f"missing: {commits(self.lsn + 1, last)}")
         if self._stopped:
             self._count_left(segment, HEAD_SIZE)
         self.lsn = last if self._behind else self.lsn
@@ -142,7 +142,7 @@ class LogSalvage:
             if mark < 0 or following < 0:
                 return
             last = segment.lsn(following) - (0 if segment.kind(following) == MARK else 1)
-            what = f"a synced record: commits {self.lsn + 1} to {last}"
+            what = f"a damaged record: {commits(self.lsn + 1, last)}"
             self._damage(segment.name, at, what)
             if self._stopped:
                 self._count_left(segment, following)
@@ -161,7 +161,7 @@ class LogSalvage:
         if self.lsn < 0:
             self.lsn = last
         if last > self.lsn:
-            self._damage(segment.name, at, f"commits {self.lsn + 1} to {last} are missing")
+            self._damage(segment.name, at, f"missing: {commits(self.lsn + 1, last)}")
             if self._stopped:
                 return False
             self.lsn = last

@@ -187,7 +187,7 @@ class TableSalvage:
             return
         if info.clears == 0:
             return
-        what = f"{info.clears} cleared ranges: what they deleted may be in older tables"
+        what = f"its cleared ranges ({info.clears}): what they deleted may be in older tables"
         self._losses.damage(self._survey.name, info.root_offset, what, info.low, info.high)
         if self._mode == CERTAIN:
             self._clears.append((info.low, info.high))

@@ -48,8 +48,10 @@ def create_segment(
     """
     salt = secrets.randbits(32)
     name = segment_name(number)
-    file = _from_spare(disk, name + NEW_SUFFIX, size, spare) if spare else None
+    file: File | None = None
     try:
+        if spare:
+            file = _from_spare(disk, name + NEW_SUFFIX, size, spare)
         if file is None:
             file = disk.create(name + NEW_SUFFIX)
             file.allocate(size)
@@ -62,7 +64,8 @@ def create_segment(
     except OSError:
         if file is not None:
             file.close()
-        _remove_quietly(disk, name)
+        for leftover in (name + NEW_SUFFIX, name, spare):
+            _remove_quietly(disk, leftover)
         raise
     return Segment(file, number, salt, size)
 
@@ -95,11 +98,11 @@ def _fill(file: File, size: i64) -> None:
 
 
 def _remove_quietly(disk: Disk, name: str) -> None:
-    for leftover in (name + NEW_SUFFIX, name):
-        try:
-            disk.remove(leftover)
-        except OSError:
-            pass  # what is left is removed when the directory is next opened
+    try:
+        if name:
+            disk.remove(name)
+    except OSError:
+        pass  # what is left is removed when the directory is next opened
 
 
 class SegmentJob:

@@ -261,9 +261,10 @@ class TableSurvey:
             if place.high:
                 low = place.high
         for place in reversed(self.places):
-            if not place.high:
-                place.high = high
-            high = place.low
+            if place.high:
+                high = place.low
+            else:
+                place.high = high  # the same for all stretches that follow one another
 
     # --- without an index -----------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Final
 from kveik.disk.api import Disk
 from kveik.engine import picker
 from kveik.engine.lanes import Lane
+from kveik.engine.log import FULL
 from kveik.engine.manifest import Manifest
 from kveik.engine.manual import pick_between
 from kveik.engine.memtable import Memtable
@@ -54,18 +55,23 @@ class Work:
 
 
 class Removal(Work):
-    """Takes away files that nobody needs any more."""
+    """Takes away files that nobody needs any more. left: those that are still there."""
 
     def __init__(self, disk: Disk, names: list[str]) -> None:
         super().__init__(REMOVAL, disk)
-        self._names = names
+        self.left = names
 
     def _perform(self) -> None:
-        for name in self._names:
+        while self.left:
             try:
-                self.disk.remove(name)
+                self.disk.remove(self.left[0])
             except FileNotFoundError:
                 pass
+            except OSError as error:
+                if error.errno in FULL:  # some file systems need room to remove, too
+                    return
+                raise
+            del self.left[0]
 
 
 class TableWork(Work):
@@ -88,25 +94,37 @@ class TableWork(Work):
         if self.memtables:
             self._find_segments()
         job = self.job
-        if job is not None:
-            self.outcome = self._lane.run(job)
-            for info in self.outcome.tables:
-                name = table_name(info.number)
-                self.disk.rename(name + half_made_end(job.token), name)
-                self.edit.added.append((self.level, info))
-            self.disk.sync_names()
         try:
+            if job is not None:
+                self.outcome = self._lane.run(job)
+                self._name_tables(half_made_end(job.token))
             self._manifest.append(self.edit)
         except DiskFullError:  # it has not happened, and is not to take room for nothing
-            self._remove_tables()
+            if job is not None:
+                self._remove_tables(half_made_end(job.token))
             raise
 
-    def _remove_tables(self) -> None:
+    def _name_tables(self, end: str) -> None:
+        try:
+            for info in self.outcome.tables:
+                name = table_name(info.number)
+                self.disk.rename(name + end, name)
+                self.edit.added.append((self.level, info))
+            self.disk.sync_names()
+        except OSError as error:
+            if error.errno in FULL:
+                what = f"no room for the name of another table: {error.strerror}"
+                raise DiskFullError(what) from None
+            raise
+
+    def _remove_tables(self, end: str) -> None:
         for info in self.outcome.tables:
-            try:
-                self.disk.remove(table_name(info.number))
-            except OSError:
-                pass  # removed when the directory is next opened
+            name = table_name(info.number)
+            for made in (name, name + end):
+                try:
+                    self.disk.remove(made)
+                except OSError:
+                    pass  # not there, or removed when the directory is next opened
 
     def _find_segments(self) -> None:
         """All before the first that is still needed, those that nothing was written to included."""
@@ -140,6 +158,7 @@ class Upkeep:
         self._quiet = False  # nobody has written for a while
         self._last_lsn: i64 = 0
         self._garbage: list[str] = []
+        self._stuck: list[str] = []  # garbage that could not be removed for now
         self._behind = picker.debt(store.view.version.infos(), store.shape)
         self._retry: i64 = 0  # Unix milliseconds; nothing is begun before, as the disk is full
         self.wanted: Wanted | None = None  # None again once that is done
@@ -179,6 +198,8 @@ class Upkeep:
         lsn = self._store.lsn()
         self._quiet = lsn == self._last_lsn
         self._last_lsn = lsn
+        self._garbage += self._stuck
+        self._stuck = []
 
     def wanting(self) -> bool:
         """Whether somebody waits for a range to be compacted."""
@@ -278,6 +299,8 @@ class Upkeep:
         if work.error is not None:
             self._failed(work.error)
             return
+        if isinstance(work, Removal):
+            self._stuck += work.left
         if not isinstance(work, TableWork):
             return
         store.full = ""

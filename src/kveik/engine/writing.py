@@ -14,6 +14,7 @@ from kveik.engine.batch import Batch, expiry, key_range
 from kveik.engine.reading import MISSING, Reader
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.transaction import PREFIXES, Transaction
+from kveik.engine.view import View
 from kveik.format.keys import encode_key
 from kveik.format.values import decode_value, encode_value
 from kveik.limits import MAX_VALUE
@@ -29,9 +30,9 @@ class Writer(Reader):
     def _begin(self) -> Transaction:
         return self._shared.begin()
 
-    def _plain(self, stored: bytes) -> bytes | None:
+    def _view(self) -> View:
         self._shared.check_open()
-        return self._shared.store.view.plain(PREFIX + stored)
+        return self._shared.store.view
 
     def _stay(self) -> Snapshot:
         return self._shared.snapshot()

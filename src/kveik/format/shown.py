@@ -58,10 +58,7 @@ def show_range(low: bytes, high: bytes) -> str:
 
 def show_time(milliseconds: i64) -> str:
     """A moment in UTC."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(milliseconds / 1000))
-    except (OverflowError, ValueError, OSError):
-        return f"{milliseconds} ms"
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(milliseconds // 1000))
 
 
 def show_cell(cell: Cell) -> str:

@@ -30,7 +30,7 @@ from kveik.format.table import table_name
 from kveik.model import BYTES, Cell, Writes
 
 START = 1_000_000  # Unix milliseconds
-ALL = Wanted(b"\x00", b"\x10")  # every stored key
+ALL = Wanted(b"\x00", b"\x10")
 SYSTEM = {"KVEIK", "MANIFEST"}
 
 State = dict[bytes, tuple[bytes, int]]  # key -> data and expiry in Unix milliseconds, 0 for never
@@ -102,12 +102,15 @@ class Driver:
         *,
         durability: str = "always",
         ahead: bool = True,
+        rows: bool = True,
         shape: Shape | None = None,
         now: int = START,
     ) -> None:
+        """ahead: segments are made beforehand; rows: single values are kept, as a server does."""
         self.disk = disk
         self.durability = durability
         self.ahead = ahead
+        self.rows = rows
         self.shape = shape or tiny()
         self.now = now
         self.states: list[State] = [{}]
@@ -120,7 +123,12 @@ class Driver:
     def like_me(self, disk: Disk) -> Driver:
         """A driver of another disk, on which the same must be found."""
         other = Driver(
-            disk, durability=self.durability, ahead=self.ahead, shape=self.shape, now=self.now
+            disk,
+            durability=self.durability,
+            ahead=self.ahead,
+            rows=self.rows,
+            shape=self.shape,
+            now=self.now,
         )
         other.states = list(self.states)
         other.acknowledged = self.acknowledged
@@ -140,6 +148,8 @@ class Driver:
         self.store.gated = self.durability == "always"
         assert self.store.log is not None
         self.store.log.lazy = self.durability == "none"
+        if self.rows:
+            self.store.keep_rows()
         self.upkeep = Upkeep(self.store, ThreadLane(self.disk), ThreadLane(self.disk))
         self.frozen = []
         self.begun = []
@@ -149,6 +159,13 @@ class Driver:
         self.states = self.states[: found + 1]
         self.acknowledged = found
         self.check()
+
+    def open_again(self) -> None:
+        """Open, once more if the disk fails."""
+        error = outcome(self)
+        if error is not None:
+            self.errors.append(error)
+            self.open()
 
     def close(self) -> None:
         """A clean end: everything is safe then, at any durability."""
@@ -259,6 +276,7 @@ class Driver:
     def room_again(self) -> None:
         """Time enough has passed for the upkeep to try again on a disk that was full."""
         self.now += 1001
+        self.upkeep.tick()
         self.keep_up()
 
     # --- reads ----------------------------------------------------------------------------------
@@ -297,12 +315,20 @@ class Driver:
                 try:
                     return query(txn)
                 except Fault as fault:
-                    fault.load(False)
+                    self._load(fault)
                     fault.settle(self.store.cache)
                     held += fault.pinned
                     txn.begin(0)
         finally:
             unpin(held)
+
+    def _load(self, fault: Fault) -> None:
+        """As whoever reads would: a read that failed is tried again."""
+        try:
+            fault.load(False)
+        except OSError as error:
+            self.errors.append(error)
+            fault.load(False)
 
     def scan(self, point: Viewpoint, *, reverse: bool = False) -> dict[bytes, bytes]:
         rows = self.read(point, lambda txn: txn.scan(b"", None, reverse))

@@ -75,9 +75,10 @@ def draw_script(seed: int, actions: int) -> list[Action]:
 
 def play(driver: Driver, script: list[Action], *, check_every: int = 25) -> None:
     """The whole history, from opening to a clean close; what is seen is looked at now and then."""
-    driver.open()
+    driver.open_again()
     for number, action in enumerate(script):
         action(driver)
+        driver.check_keys([KEYS[number * 7 % len(KEYS)]])
         if number % check_every == 0:
             driver.check()
             driver.check_keys(KEYS[::13])
