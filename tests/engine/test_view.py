@@ -141,18 +141,28 @@ def test_a_kept_value_expires() -> None:
     assert got(kept, b"a") is None
 
 
-def test_nobody_has_heard_of_a_key_only_where_there_are_no_tables() -> None:
+def test_a_key_is_said_to_have_no_value_only_where_that_is_sure_and_safe() -> None:
     kept = Kept(MemoryDisk())
     view = kept.store.view
-    assert (view.plain(b"\0a"), view.absent) == (None, True)
-    kept.write(put(b"a", b"1"))
-    kept.write(delete(b"a"))
-    assert (view.plain(b"\0a"), view.absent) == (None, False)
     assert (view.plain(b"\0b"), view.absent) == (None, True)
-    kept.write(put(b"c", b"1"))
+    kept.write(put(b"b", b"1"))
+    kept.write(delete(b"b"))
+    assert (view.plain(b"\0b"), view.absent) == (None, False)  # perhaps not safe yet
+    assert (view.plain(b"\0c"), view.absent) == (None, True)
+    kept.write(put(b"a", b"1"), put(b"z", b"1"))
     kept.tables()
     view = kept.store.view
-    assert (view.plain(b"\0b"), view.absent) == (None, False)
+    assert (view.plain(b"\0b"), view.absent) == (None, False)  # nothing is in memory
+    assert got(kept, b"b") is None
+    assert (view.plain(b"\0b"), view.absent) == (None, True)
+    assert (view.plain(b"\0a"), view.absent) == (b"1", False)
+    kept.write(delete(b"a"))
+    kept.tables()
+    assert got(kept, b"a") is None
+    view = kept.store.view
+    assert (view.plain(b"\0a"), view.absent) == (None, True)
+    kept.write(clear())
+    assert (kept.store.view.plain(b"\0z"), kept.store.view.absent) == (None, False)
 
 
 def test_a_value_that_is_not_safe_yet_is_not_found_the_short_way() -> None:
