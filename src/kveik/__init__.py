@@ -2,10 +2,13 @@
 
     import kveik
 
-    with kveik.open("data") as db:
-        db.put("user:1", {"name": "Ada"})
+    with kveik.open("data") as db:              # a MutableMapping, on the disk
+        db["user:1"] = {"name": "Ada"}
         db.get("user:1")                        # {'name': 'Ada'}
-        list(db.range("user:", "user;"))        # in key order
+        list(db.scan("user:"))                  # in key order
+
+Also `put(ttl=, if_equal=, if_absent=)`, `batch()`, `transaction()`, `snapshot()`, `checkpoint()`:
+docs/embedded.md. `Snapshot` and `Transaction` are for annotations; `kveik.errors` has the errors.
 
 `kveik.KeyValueDB` is the same behind the five operations of the JSON lines protocol, and
 `kveik.KVDBClient` speaks that protocol to a server (`kveik serve`).
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from kveik.embedded import open_database as open
     from kveik.engine.batch import Batch
     from kveik.engine.database import Database
+    from kveik.engine.frozen import FrozenDatabase as Snapshot
+    from kveik.engine.optimistic import OptimisticTransaction as Transaction
     from kveik.keyvaluedb import KeyValueDB
 
 __all__ = [
@@ -32,6 +37,8 @@ __all__ = [
     "KVDBClient",
     "KeyValueDB",
     "KveikError",
+    "Snapshot",
+    "Transaction",
     "__version__",
     "open",
 ]
@@ -41,6 +48,8 @@ _HOMES = {
     "Database": ("kveik.engine.database", "Database"),
     "KVDBClient": ("kveik.client.jsonlines", "KVDBClient"),
     "KeyValueDB": ("kveik.keyvaluedb", "KeyValueDB"),
+    "Snapshot": ("kveik.engine.frozen", "FrozenDatabase"),
+    "Transaction": ("kveik.engine.optimistic", "OptimisticTransaction"),
     "open": ("kveik.embedded", "open_database"),
 }
 

@@ -6,13 +6,12 @@ The public face (`kveik.open`) and the command line call it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from kveik.disk.posix import PosixDisk
 from kveik.engine.database import Database
-from kveik.engine.frozen import FrozenDatabase
+from kveik.engine.forks import forks
 from kveik.engine.lanes import ProcessLane
 from kveik.engine.opening import open_store
 from kveik.engine.shared import Shared
@@ -23,6 +22,9 @@ from kveik.sizes import parse_size, show_size
 
 # threads: one waits for a flush, one for a compaction, one removes files
 UPKEEP_THREADS: Final = 3
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forks.note)
 
 
 def open_database(
@@ -46,15 +48,25 @@ def open_database(
     if budget < MIN_MEMORY:
         raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}, not {show_size(budget)}")
     disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
-    # of its own: a writer waits for it with the lock that upkeep's threads need to end
-    ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
-    store = open_store(disk, memory=budget, create=create, read_only=read_only, spawn=ahead.submit)
+    threads = Threads()
+    store = open_store(
+        disk, memory=budget, create=create, read_only=read_only, spawn=threads.ahead.submit
+    )
     if read_only:
         return Database(Shared(store, durability), PosixDisk)
     upkeep = Upkeep(store, ProcessLane(disk), ProcessLane(disk))
-    threads = ThreadPoolExecutor(UPKEEP_THREADS, thread_name_prefix="kveik-upkeep")
-    return Database(Shared(store, durability, upkeep, threads.submit), PosixDisk)
+    shared = Shared(store, durability, upkeep, threads.upkeep.submit, threads.end)
+    return Database(shared, PosixDisk)
 
 
-MutableMapping.register(Database)
-Mapping.register(FrozenDatabase)
+class Threads:
+    """The threads of one open database, which end when it is closed."""
+
+    def __init__(self) -> None:
+        # of its own: a writer waits for it with the lock that upkeep's threads need to end
+        self.ahead = ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead")
+        self.upkeep = ThreadPoolExecutor(UPKEEP_THREADS, thread_name_prefix="kveik-upkeep")
+
+    def end(self) -> None:
+        self.ahead.shutdown()
+        self.upkeep.shutdown()

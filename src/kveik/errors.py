@@ -55,6 +55,7 @@ class CorruptionError(KveikError):
         super().__init__(f"{file}: offset {offset}: {what}")
         self.file = file
         self.offset = offset
+        self.what = what
 
 
 class UseError(KveikError):

@@ -36,6 +36,7 @@ SLOWEST_PACE: Final = 5e-6  # seconds a byte at the highest debt: 200 KB/s
 MAX_NAP: Final = 0.02  # seconds that one write is held up at most, to slow writers down
 PAGE_ROWS: Final = 1000  # of a long range that are read at once, under one hold of the lock
 PAGE_BYTES: Final = 1 * MIB  # of their values; a larger value is a page of its own
+PAGE_STEPS: Final = 64  # chunks of each source looked at for them; they may be all tombstones
 COUNT_EXACTLY: Final = 100_000  # entries up to which keys are counted one by one (about 30 ms)
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 

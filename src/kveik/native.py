@@ -16,4 +16,10 @@ except ImportError:  # uncompiled, and nothing else installed
         return lambda decorated: decorated
 
 
-__all__ = ["i32", "i64", "mypyc_attr", "u8"]
+try:
+    from librt.threading import Lock
+except ImportError:
+    from threading import Lock  # type: ignore[assignment]
+
+
+__all__ = ["Lock", "i32", "i64", "mypyc_attr", "u8"]

@@ -31,7 +31,7 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(
     assert "demo" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["check"], ["inspect"], ["repair"]])
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])

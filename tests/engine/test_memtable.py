@@ -181,6 +181,15 @@ def test_the_last_commit_and_whether_anything_was_written_are_known(history: His
     assert table.empty() == (not history)
 
 
+def test_a_commit_that_leaves_nothing_behind_is_in_a_memtable_all_the_same() -> None:
+    """Its segment must become a table, or commits would be missing between two of them."""
+    table = Memtable(1)
+    writes = Writes()
+    writes.clear(b"\x00a", b"\x00a")
+    table.apply(writes, 1, 0)
+    assert (table.empty(), table.lsn, len(table)) == (False, 1, 0)
+
+
 def test_a_plain_value_is_one_object_once_it_is_safe_and_others_are_not() -> None:
     table = Memtable(1)
     table.apply(writes_of([("put", 0, b"a", 0), ("put", 0, b"b", LATER)], b"v"), 1, 0)

@@ -12,6 +12,7 @@ from kveik.disk.memory import MemoryDisk
 from kveik.engine.scan import CHUNK, Rows, Scan, behind
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
+from kveik.engine.upkeep import Wanted
 from kveik.model import BYTES, Cell, Writes
 
 NOW = 1_000_000_000  # Unix milliseconds
@@ -55,7 +56,7 @@ def end_stretch(kept: Kept, end: str) -> None:
     elif end in ("table", "compact"):
         kept.tables()
     if end == "compact":
-        kept.upkeep.wanted = (b"\0", b"\1")
+        kept.upkeep.wanted = Wanted(b"\0", b"\1")
         kept.keep_up()
 
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kveik.format.codec import NONE, TRAILER, ZLIB, ZSTD, has_zstd, seal, seed, unseal
+from kveik.format.codec import (
+    NONE,
+    TRAILER,
+    ZLIB,
+    ZSTD,
+    compressed_size,
+    has_zstd,
+    seal,
+    seed,
+    unseal,
+)
 
 START = seed(12, 4096)
 CODECS = [NONE, ZLIB, *([ZSTD] if has_zstd() else [])]
@@ -117,3 +127,14 @@ def test_without_zstandard_its_blocks_say_what_to_install() -> None:
     ):
         with pytest.raises(ValueError, match="install zstandard"):
             attempt()
+
+
+@pytest.mark.parametrize("behind", [b"", b"something else"])
+def test_a_compressed_block_tells_its_size_without_an_index(behind: bytes) -> None:
+    for codec in (ZLIB, ZSTD) if has_zstd() else (ZLIB,):
+        pieces = [b"kveik " * 500]
+        size = seal(pieces, codec, 5)
+        assert compressed_size(b"".join(pieces) + behind) == size
+        assert compressed_size(b"".join(pieces)[: size - 20]) == 0
+    assert compressed_size(b"\x00" * 100) == 0
+    assert compressed_size(b"\x00\x00\x00\x00\x78\x99\x12") == 0

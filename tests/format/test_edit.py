@@ -20,6 +20,7 @@ from kveik.format.edit import (
     encode_edit_record,
     encode_manifest_head,
     find_edit,
+    salvage_edit,
 )
 from kveik.format.record import EDIT, encode_mark, record_end, record_lsn, record_type
 from kveik.format.segment import SegmentHead, encode_head
@@ -208,3 +209,17 @@ def test_an_earlier_or_damaged_or_foreign_edit_is_not_found() -> None:
     assert find_edit(record, 0, SALT, 6) == -1
     assert find_edit(record, 0, SALT + 1, 5) == -1
     assert find_edit(record[:-1] + b"!", 0, SALT, 5) == -1
+
+
+# --- damaged text ---------------------------------------------------------------------------------
+
+
+def test_of_a_damaged_edit_what_can_be_made_out_is_salvaged() -> None:
+    edit = Edit([(0, info(5)), (2, info(6))], [3, 4], 7, 8, 9)
+    text = encode_edit(edit)
+    assert encode_edit(salvage_edit(text)) == text
+    hurt = text.replace(b'"number":5', b'"numb\xff":5')
+    found = salvage_edit(hurt)
+    assert [(level, table.number) for level, table in found.added] == [(2, 6)]
+    assert (found.removed, found.log, found.lsn, found.next_table) == ([3, 4], 7, 8, 9)
+    assert encode_edit(salvage_edit(text[:40])) == b"{}"

@@ -2,89 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from tests.server.bench import Bench
 from tests.support.wire import frame
 
 from kveik.command import registry
 from kveik.command.registry import Command
-from kveik.command.state import Server
-from kveik.disk.memory import MemoryDisk
-from kveik.engine.log import Group
-from kveik.engine.opening import open_store
-from kveik.server.gate import Gate
-from kveik.server.host import Host
-from kveik.server.session import Session
-
-
-class Loop:
-    """Keeps what is to be called soon until `turn`."""
-
-    def __init__(self) -> None:
-        self._soon: list[Callable[[], None]] = []
-
-    def call_soon(self, callback: Callable[[], None], /) -> object:
-        self._soon.append(callback)
-        return callback
-
-    def turn(self) -> None:
-        while self._soon:
-            soon, self._soon = self._soon, []
-            for callback in soon:
-                callback()
-
-
-class Transport:
-    def __init__(self) -> None:
-        self.written = b""
-        self.closed = False
-        self.reading = True
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        pass
-
-    def get_extra_info(self, name: str) -> object:
-        return None
-
-
-class Bench:
-    """Sessions and what surrounds them. `session` is the first, `transport` its transport."""
-
-    def __init__(self) -> None:
-        self.loop = Loop()
-        server = Server(open_store(MemoryDisk(), memory=8 << 20), {}, 0.0)
-        server.connections = 1
-        gate = Gate(server, self.loop, "always", self._perform)
-        self._host = Host(server, gate, lambda: None)
-        self.session, self.transport = self.connect()
-
-    def connect(self) -> tuple[Session, Transport]:
-        session = Session(self._host, self.loop, 1, "redis", lambda session: None)
-        transport = Transport()
-        session.connection_made(transport)
-        return session, transport
-
-    def _perform(self, group: Group, done: object) -> None:
-        raise AssertionError("one lone connection syncs on the loop")
 
 
 @pytest.fixture

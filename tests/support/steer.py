@@ -34,6 +34,16 @@ class SteeredServer:
         else:
             (self._folder / name).unlink()
 
+    def hang(self) -> None:
+        """Let reads of tables wait from now on."""
+        (self._folder / "hang").touch()
+
+    def go_on(self) -> None:
+        (self._folder / "hang").unlink()
+
+    def await_read(self) -> None:
+        until((self._folder / "hanging").exists, "a read is under way")
+
     def holding(self) -> bool:
         """Whether a sync waits."""
         return (self._folder / "held").exists()

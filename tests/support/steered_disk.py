@@ -4,6 +4,7 @@ slow     each sync takes so many seconds longer
 hold     syncs wait as long as it is there; `held` is there while one waits
 fail     syncs fail
 full     there is no room to allocate
+hang     reads of tables wait as long as it is there; `hanging` is there while one waits
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kveik.disk.posix import PosixFile
 STEER = Path(os.environ["KVEIK_TEST_STEER"])
 _sync = PosixFile.sync
 _allocate = PosixFile.allocate
+_read = PosixFile.read
 
 
 def sync(self: PosixFile) -> None:
@@ -41,7 +43,23 @@ def allocate(self: PosixFile, size: int) -> None:
     _allocate(self, size)
 
 
+def read(self: PosixFile, offset: int, length: int) -> bytes:
+    if self.name.endswith(".tbl") and (STEER / "hang").exists():
+        (STEER / "hanging").touch()
+        while (STEER / "hang").exists():
+            time.sleep(0.002)
+        (STEER / "hanging").unlink(missing_ok=True)
+    return _read(self, offset, length)
+
+
+def read_now(self: PosixFile, offset: int, length: int) -> bytes | None:
+    """The system has nothing in memory."""
+    return None
+
+
 if __name__ == "__main__":
     PosixFile.sync = sync  # type: ignore[method-assign]
     PosixFile.allocate = allocate  # type: ignore[method-assign]
+    PosixFile.read = read  # type: ignore[method-assign]
+    PosixFile.read_now = read_now  # type: ignore[method-assign]
     sys.exit(main())

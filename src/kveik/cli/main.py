@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from kveik.cli import demo, serve
+from kveik.cli import check, demo, inspect, repair, serve
 from kveik.errors import KveikError
 from kveik.version import describe
 
@@ -27,6 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve.add_parser(commands)
     demo.add_parser(commands)
+    check.add_parser(commands)
+    inspect.add_parser(commands)
+    repair.add_parser(commands)
     options = parser.parse_args(argv)
     if options.command is None:
         parser.print_help()

@@ -1,8 +1,7 @@
 """What a process asks the system about itself and about its parent.
 
 Job: how a worker steps back behind everybody else, and how it learns that nobody waits for it any
-more; how a process learns that it was forked off. Invariant: nothing here raises. Who may call: the
-engine.
+more. Invariant: nothing here raises. Who may call: the worker that makes tables.
 """
 
 from __future__ import annotations
@@ -28,18 +27,3 @@ def parent_alive(pid: int) -> bool:
     a pid that is used again.
     """
     return os.getppid() == pid
-
-
-class Forks:
-    """count: how many forks lie between the first Python process and this one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def note(self) -> None:
-        self.count += 1
-
-
-forks: Final = Forks()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forks.note)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
 from kveik.engine.reading import Reader
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.transaction import Transaction
+from kveik.engine.view import View
 from kveik.errors import ClosedError
 from kveik.native import mypyc_attr
 
@@ -21,33 +23,31 @@ class FrozenDatabase(Reader):
         self._snapshot = snapshot
         self._txn = Transaction(snapshot)
 
-    def shared(self) -> Shared:
-        """The database that it is a snapshot of."""
-        return self._shared
-
-    def held(self) -> Snapshot:
-        """The engine's snapshot; ClosedError once it has been let go of."""
+    def check_open(self) -> None:
+        self._shared.check_open()
         if not self._snapshot.held:
             raise ClosedError("the snapshot has been closed")
-        return self._snapshot
 
     def _begin(self) -> Transaction:
-        self._shared.check_open()
-        self.held()
+        self.check_open()
         self._txn.begin(0)
         return self._txn
 
-    def _keep(self) -> Snapshot | None:
-        return None  # it is kept by this very snapshot
+    def _view(self) -> View:
+        self.check_open()
+        return self._snapshot.view
 
-    def _source(self) -> Snapshot | None:
-        return self._snapshot
+    def _stay(self) -> Snapshot:
+        self.check_open()
+        return self._snapshot.again()
 
     def close(self) -> None:
         """Let go of what it keeps alive. Idempotent."""
-        self._snapshot.let_go()
+        if self._snapshot.held:
+            self._shared.let_go(self._snapshot)
 
     def __enter__(self) -> FrozenDatabase:
+        self.check_open()
         return self
 
     def __exit__(
@@ -57,3 +57,13 @@ class FrozenDatabase(Reader):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._shared.closing or not self._snapshot.held else "open"
+        return f"<kveik snapshot of {self._shared.store.disk.path!r}, {state}>"
+
+    def __del__(self) -> None:
+        self._snapshot.let_go()  # takes no lock: this may happen anywhere
+
+
+Mapping.register(FrozenDatabase)

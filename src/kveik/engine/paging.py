@@ -1,64 +1,86 @@
 """Long ranges, read a page at a time from a snapshot, so that a million rows cost no more memory.
 
 Invariants: all pages show the instant of the first; the lock is held for one page at a time; what
-keeps files alive is let go of at the end, and also where an iterator is forgotten half way. Called
-by the readers.
+keeps files alive is let go of at the end, after an error, and where an iterator is forgotten, begun
+or not. Called by the readers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 from kveik.engine.cache import Cached
 from kveik.engine.scan import Rows, Scan
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Fault
-from kveik.engine.transaction import unpin
-from kveik.errors import ClosedError
+from kveik.engine.transaction import Transaction, unpin
+from kveik.errors import UseError
 from kveik.format.keys import decode_key
 from kveik.format.values import decode_value
-from kveik.limits import PAGE_BYTES, PAGE_ROWS
-from kveik.native import i64
+from kveik.limits import PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
+from kveik.native import i64, mypyc_attr
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Shown:
+    """Whose rows they are."""
+
+    def check_open(self) -> None:
+        """ClosedError if there is nothing to read any more."""
+        raise NotImplementedError
 
 
 class Pages:
-    """What is left of a range: the rows of this page, and the scan that has the next ones."""
+    """A range as far as it has been read: the rows of a page, and where the next ones come from."""
 
-    def __init__(self, shared: Shared, rows: Rows, left: i64, source: Snapshot | None) -> None:
-        """left: how many rows may still be given, those of this page included; < 0 for all.
-
-        source: the snapshot that is read, where it is somebody else's.
-        """
-        self._shared = shared
-        self._source = source
+    def __init__(self, shown: Shown, shared: Shared, rows: Rows, left: i64) -> None:
+        """left: how many rows may still be given, those of this page included; < 0 for all."""
         self.rows = rows
+        self._shown = shown
+        self._shared = shared
         self._left = left
         self._scan: Scan | None = None
         self._snapshot: Snapshot | None = None
+        self._turning = False
 
-    def goes_on(self, scan: Scan, snapshot: Snapshot | None) -> None:
-        """There are more pages. snapshot: what keeps them alive, unless the source does."""
-        self._scan = scan
+    def goes_on(self, snapshot: Snapshot, low: bytes, high: bytes | None, reverse: bool) -> None:
+        """There may be more pages, from low to high of a snapshot, which is the pages' own."""
         self._snapshot = snapshot
+        txn = Transaction(snapshot)
+        txn.begin(0)
+        self._scan = txn.scanner(low, high, reverse)
 
     def next(self) -> bool:
-        """Turn the page; False if it was the last."""
-        if self._left >= 0:
-            self._left -= len(self.rows.keys)
-        scan = self._scan
-        if scan is None or self._left == 0:
-            return False
-        shared = self._shared
-        shared.enter()
+        """Turn the page; False if it was the last, or everything was let go of."""
+        if self._turning:
+            raise UseError("this iterator is used by two threads at once: give each its own")
+        self._turning = True
+        going = False
         try:
-            self._read(scan)
+            if self._left >= 0:
+                self._left -= len(self.rows.keys)
+            self.rows = Rows()
+            if self._scan is not None and self._left != 0:
+                self._shared.enter()
+                try:
+                    self.read()
+                finally:
+                    self._shared.leave()
+                going = True
         finally:
-            shared.leave()
-        return True
+            self._turning = False
+            if not going:
+                self.let_go()
+        return going
 
-    def _read(self, scan: Scan) -> None:
+    def read(self) -> None:
+        """The next page; with the lock held."""
         shared = self._shared
+        snapshot = self._snapshot
+        scan = self._scan
+        assert scan is not None
+        assert snapshot is not None
         rows = Rows()
         held: list[Cached] = []
         count: i64 = PAGE_ROWS if self._left < 0 else min(self._left, PAGE_ROWS)
@@ -66,7 +88,7 @@ class Pages:
             while True:
                 self.check_open()
                 try:
-                    more = scan.page(rows, count, PAGE_BYTES)
+                    more = scan.page(rows, count, PAGE_BYTES, PAGE_STEPS)
                     break
                 except Fault as fault:
                     shared.fetch(fault)
@@ -79,11 +101,12 @@ class Pages:
             self._scan = None
 
     def check_open(self) -> None:
-        if self._shared.closing:
-            raise ClosedError("the database was closed while a range was being read")
-        source = self._source
-        if source is not None and not source.held:
-            raise ClosedError("the snapshot was closed while a range was being read")
+        """ClosedError, and nothing more is read, if what is read has been closed."""
+        try:
+            self._shown.check_open()
+        except BaseException:
+            self.let_go()
+            raise
 
     def let_go(self) -> None:
         """Nobody reads on."""
@@ -92,40 +115,58 @@ class Pages:
         if snapshot is not None:
             snapshot.let_go()
 
-
-def items(pages: Pages) -> Iterator[tuple[object, object]]:
-    """Keys with their values, decoded one by one."""
-    try:
-        more = True
-        while more:
-            rows = pages.rows
-            for key, cell in zip(rows.keys, rows.cells, strict=True):
-                pages.check_open()
-                yield decode_key(key[1:]), decode_value(cell.kind, cell.data)
-            more = pages.next()
-    finally:
-        pages.let_go()
-
-
-def keys(pages: Pages) -> Iterator[object]:
-    """Keys, decoded one by one."""
-    try:
-        more = True
-        while more:
-            for key in pages.rows.keys:
-                pages.check_open()
-                yield decode_key(key[1:])
-            more = pages.next()
-    finally:
-        pages.let_go()
-
-
-def count(pages: Pages) -> int:
-    """How many rows there are."""
-    try:
-        found = len(pages.rows.keys)
-        while pages.next():
-            found += len(pages.rows.keys)
+    def count(self) -> int:
+        """How many rows are left."""
+        found = len(self.rows.keys)
+        while self.next():
+            found += len(self.rows.keys)
         return found
-    finally:
-        pages.let_go()
+
+    def __del__(self) -> None:
+        self.let_go()  # takes no lock: this may happen anywhere
+
+
+class Iteration:
+    """What range, iter and so on give: an iterator that can be closed before its end."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._at: i64 = 0
+
+    def __iter__(self) -> Any:
+        return self
+
+    def _step(self) -> i64:
+        """The place of the next row in the page."""
+        pages = self._pages
+        while self._at >= len(pages.rows.keys):
+            self._at = 0
+            if not pages.next():
+                raise StopIteration
+        pages.check_open()
+        at = self._at
+        self._at = at + 1
+        return at
+
+    def close(self) -> None:
+        """Let go of what it keeps; there are no more rows."""
+        self._pages.let_go()
+        self._pages.rows = Rows()
+
+
+class Items(Iteration):
+    """Keys with their values, decoded one by one."""
+
+    def __next__(self) -> Any:  # a pair; mypyc wants it in one piece
+        at = self._step()
+        rows = self._pages.rows
+        cell = rows.cells[at]
+        return decode_key(rows.keys[at][1:]), decode_value(cell.kind, cell.data)
+
+
+class Keys(Iteration):
+    """Keys, decoded one by one."""
+
+    def __next__(self) -> Any:
+        at = self._step()
+        return decode_key(self._pages.rows.keys[at][1:])

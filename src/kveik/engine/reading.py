@@ -6,29 +6,30 @@ for several threads. Called by the public face.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
-from typing import Final
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, Final
 
-from kveik.engine import mapping, paging
-from kveik.engine.paging import Pages
+from kveik.engine import mapping
+from kveik.engine.paging import Items, Keys, Pages, Shown
 from kveik.engine.scan import Rows
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Fault
-from kveik.engine.transaction import Transaction
+from kveik.engine.transaction import PREFIXES, Transaction
+from kveik.engine.view import View
 from kveik.errors import LimitError
 from kveik.format.keys import encode_bound, encode_key, prefix_bounds
 from kveik.format.values import decode_value
-from kveik.limits import PAGE_BYTES, PAGE_ROWS
+from kveik.limits import MAX_KEY, PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 from kveik.model import BYTES, Cell
 from kveik.native import i64, mypyc_attr
 
 MISSING: Final = object()
-MAX_ROWS: Final = 1 << 62  # more than there can be
+NO_BOUND: Final = (1 << 62) - 1  # rows; nobody has that many
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Reader:
+class Reader(Shown):
     """Keys are bytes, str, int, float, bool, None or tuples of them; values are bytes, str or what
     JSON can say, and come back with the type they went in with.
     """
@@ -38,25 +39,27 @@ class Reader:
         self._seen: i64 = 0  # the newest commit that was looked at, with the lock held
 
     def _begin(self) -> Transaction:
-        """A transaction on what this reader shows; called with the lock held."""
+        """A transaction on what this reader shows; called with the lock held. ClosedError."""
         raise NotImplementedError
 
-    def _keep(self) -> Snapshot | None:
-        """What keeps alive what a transaction has just read; called with the lock held."""
+    def _stay(self) -> Snapshot:
+        """What this reader shows now, for as long as the caller needs it; with the lock held."""
         raise NotImplementedError
-
-    def _source(self) -> Snapshot | None:
-        """The snapshot that this reader shows, if it is one."""
-        return None
 
     # --- single keys ----------------------------------------------------------------------------
 
-    def get(self, key: object, default: object = None) -> object:
+    def get(self, key: object, default: Any = None) -> Any:
         """The value of a key, or default."""
-        stored = key if isinstance(key, bytes) and 0 < len(key) < 60000 else encode_key(key)
+        stored = key if isinstance(key, bytes) and 0 < len(key) <= MAX_KEY else encode_key(key)
         shared = self._shared
         shared.enter()
         try:
+            view = self._view()
+            plain = view.plain(PREFIXES[0] + stored)
+            if plain is not None:
+                return plain
+            if view.absent:
+                return default
             cell = self._look(stored)
             self._await_seen()
         finally:
@@ -64,6 +67,10 @@ class Reader:
         if cell is None:
             return default
         return cell.data if cell.kind == BYTES else decode_value(cell.kind, cell.data)
+
+    def _view(self) -> View:
+        """What this reader shows; called with the lock held. ClosedError."""
+        raise NotImplementedError
 
     def _look(self, stored: bytes) -> Cell | None:
         """The cell of a key, which may not be safe yet: `_await_seen`, or commit, comes next."""
@@ -74,6 +81,7 @@ class Reader:
                 break
             except Fault as fault:
                 self._shared.load(fault, txn)
+                self.check_open()
         self._seen = txn.seen
         return cell
 
@@ -83,8 +91,8 @@ class Reader:
         if seen > 0:
             self._shared.wait_for(seen)
 
-    def get_many(self, keys: Iterable[object], default: object = None) -> list[object]:
-        """The values of several keys at one instant; default where there is none."""
+    def get_many(self, keys: Iterable[object], default: Any = None) -> list[Any]:
+        """The values of keys at one instant, in their order; default where one has none."""
         stored = [encode_key(key) for key in keys]
         shared = self._shared
         shared.enter()
@@ -95,18 +103,37 @@ class Reader:
         return [default if c is None else decode_value(c.kind, c.data) for c in cells]
 
     def _cells(self, stored: list[bytes]) -> list[Cell | None]:
-        shared = self._shared
         txn = self._begin()
-        while True:
-            try:
-                cells = [txn.get(key) for key in stored]
-                break
-            except Fault as fault:
-                shared.load(fault, txn)
+        try:
+            cells = [txn.get(key) for key in stored]
+            self._shared.wait_for(txn.seen)
+            return cells
+        except Fault:
+            snapshot = self._stay()  # where nothing has to be asked for twice
+        try:
+            return self._cells_in(snapshot, stored)
+        finally:
+            snapshot.let_go()
+
+    def _cells_in(self, snapshot: Snapshot, stored: list[bytes]) -> list[Cell | None]:
+        shared = self._shared
+        txn = Transaction(snapshot)
+        cells: list[Cell | None] = []
+        try:
+            while len(cells) < len(stored):
+                try:
+                    cells.append(txn.get(stored[len(cells)]))
+                    txn.end()
+                except Fault as fault:
+                    shared.fetch(fault)
+                    txn.hold(fault.pinned)
+                    self.check_open()
+        finally:
+            txn.end()
         shared.wait_for(txn.seen)
         return cells
 
-    def __getitem__(self, key: object) -> object:
+    def __getitem__(self, key: object) -> Any:
         value = self.get(key, MISSING)
         if value is MISSING:
             raise KeyError(key)
@@ -124,79 +151,103 @@ class Reader:
         *,
         reverse: bool = False,
         limit: int | None = None,
-    ) -> Iterator[tuple[object, object]]:
+    ) -> Iterator[tuple[Any, Any]]:
         """The entries from start (included) to end (excluded) in key order, at one instant.
 
         Text keys come back as their UTF-8 bytes; None is no bound. A long range is read on as it
         is used. LimitError for a limit below 0; ClosedError if the database is closed meanwhile.
         """
-        return paging.items(self._pages(_low(start), _high(end), reverse, limit))
+        low = b"" if start is None else encode_bound(start)
+        high = None if end is None else encode_bound(end)
+        return Items(self._pages(low, high, reverse, limit))
 
     def scan(
         self, prefix: object = b"", *, reverse: bool = False, limit: int | None = None
-    ) -> Iterator[tuple[object, object]]:
-        """The entries whose key begins with bytes, with text, or with the items of a tuple."""
+    ) -> Iterator[tuple[Any, Any]]:
+        """The entries whose keys begin with a prefix: bytes, text, or a tuple's first items."""
         low, high = prefix_bounds(prefix)
-        return paging.items(self._pages(low, high, reverse, limit))
+        return Items(self._pages(low, high, reverse, limit))
 
     def _pages(self, low: bytes, high: bytes | None, reverse: bool, limit: int | None) -> Pages:
         """The range's first page, and the rest of it."""
         if limit is not None and limit < 0:
             raise LimitError("a limit is 0 or more")
-        most: i64 = -1 if limit is None else min(limit, MAX_ROWS)
-        first: i64 = PAGE_ROWS if most < 0 else min(most, PAGE_ROWS)
+        most: i64 = -1 if limit is None else min(limit, NO_BOUND)
         shared = self._shared
+        pages = Pages(self, shared, Rows(), most)
         shared.enter()
         try:
-            txn = self._begin()
-            while True:
-                rows = Rows()
-                try:
-                    scan = txn.scanner(low, high, reverse)
-                    more = scan.page(rows, first, PAGE_BYTES)
-                    break
-                except Fault as fault:
-                    shared.load(fault, txn)
-            pages = Pages(shared, rows, most, self._source())
-            if more and (most < 0 or most > len(rows.keys)):
-                pages.goes_on(scan, self._keep())
-            try:
-                shared.wait_for(rows.seen)
-            except BaseException:
-                pages.let_go()
-                raise
+            self._read_first(pages, most, low, high, reverse)
+        except BaseException:
+            pages.let_go()
+            raise
         finally:
             shared.leave()
         return pages
 
+    def _read_first(
+        self, pages: Pages, most: i64, low: bytes, high: bytes | None, reverse: bool
+    ) -> None:
+        """With a snapshot only where there is more than a page, or something has to be loaded."""
+        first: i64 = PAGE_ROWS if most < 0 else min(most, PAGE_ROWS)
+        txn = self._begin()
+        rows = Rows()
+        try:
+            more = txn.scanner(low, high, reverse).page(rows, first, PAGE_BYTES, PAGE_STEPS)
+        except Fault:
+            pages.goes_on(self._stay(), low, high, reverse)
+            pages.read()
+            return
+        if more and (most < 0 or most > len(rows.keys)):
+            last = rows.keys[-1][1:] if rows.keys else b""
+            if not last:  # it was all tombstones so far
+                pages.goes_on(self._stay(), low, high, reverse)
+            elif reverse:
+                pages.goes_on(self._stay(), low, last, True)
+            else:
+                pages.goes_on(self._stay(), last + b"\x00", high, False)
+        self._shared.wait_for(rows.seen)
+        pages.rows = rows
+
     # --- a mapping ------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[object]:
-        return paging.keys(self._pages(b"", None, False, None))
+    def __iter__(self) -> Iterator[Any]:
+        return Keys(self._pages(b"", None, False, None))
 
-    def __reversed__(self) -> Iterator[object]:
-        return paging.keys(self._pages(b"", None, True, None))
+    def __reversed__(self) -> Iterator[Any]:
+        return Keys(self._pages(b"", None, True, None))
 
     def __len__(self) -> int:
         """How many keys there are, counted one by one: this takes its time where there are many."""
-        return paging.count(self._pages(b"", None, False, None))
+        return self._pages(b"", None, False, None).count()
 
     def __bool__(self) -> bool:
-        return paging.count(self._pages(b"", None, False, 1)) > 0
+        return self._pages(b"", None, False, 1).count() > 0
 
-    def keys(self) -> KeysView[object]:
+    def keys(self) -> KeysView[Any]:
+        """A live view of the keys, in order."""
+        self.check_open()
         return mapping.Keys(self)
 
-    def values(self) -> ValuesView[object]:
+    def values(self) -> ValuesView[Any]:
+        """A live view of the values, in the order of their keys."""
+        self.check_open()
         return mapping.Values(self)
 
-    def items(self) -> ItemsView[object, object]:
+    def items(self) -> ItemsView[Any, Any]:
+        """A live view of the pairs of key and value, in key order."""
+        self.check_open()
         return mapping.Items(self)
 
+    def __eq__(self, other: object) -> Any:
+        """Whether another mapping has the same keys, text and its UTF-8 being one, and values."""
+        if self is other:
+            return True
+        return mapping.same(self, other) if isinstance(other, Mapping) else NotImplemented
 
-def _low(start: object) -> bytes:
-    return b"" if start is None else encode_bound(start)
+    def __hash__(self) -> int:
+        raise TypeError(f"unhashable type: '{type(self).__name__}'")
 
-
-def _high(end: object) -> bytes | None:
-    return None if end is None else encode_bound(end)
+    def __reduce__(self) -> Any:
+        name = type(self).__name__
+        raise TypeError(f"a {name} can be neither copied nor pickled: open it where it is needed")

@@ -157,15 +157,19 @@ class Scan:
             self._sources.append(TableSource(tables, low, high, reverse))
         self._hiders = [source for source in self._sources if source.hiding]
 
-    def page(self, rows: Rows, limit: i64, most: i64 = MAX_COMMIT) -> bool:
+    def page(self, rows: Rows, limit: i64, most: i64 = MAX_COMMIT, steps: i64 = -1) -> bool:
         """Append entries to rows until it has `limit` (< 0: all) or `most` bytes of values.
 
-        False once there are no more. Fault: load what it asks for and call again, with the same
-        rows.
+        steps: chunks of each source that are looked at, at most (< 0: all); where much has been
+        deleted they may give nothing. False once there are no more. Fault: load what it asks for
+        and call again, with the same rows.
         """
         for memtable in self._view.memtables:
             rows.seen = max(rows.seen, memtable.clears.newest(self._low, self._high))
         while (limit < 0 or len(rows.keys) < limit) and rows.size < most:
+            if steps == 0:
+                break
+            steps -= 1
             if not self._step(rows, limit):
                 return False
         return True

@@ -12,17 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from kveik.disk.process import forks
+from kveik.engine.forks import forks
 from kveik.engine.log import Group
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
-from kveik.engine.upkeep import Upkeep, Work
-from kveik.errors import ClosedError, FailStopError, StorageError, UseError
+from kveik.engine.upkeep import Upkeep, Wanted, Work
+from kveik.errors import ClosedError, DiskFullError, FailStopError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
-from kveik.native import i64
+from kveik.native import Lock, i64
 
 Submit = Callable[[Callable[[], None]], object]  # runs a function in another thread
 
@@ -34,18 +34,23 @@ class Shared:
         durability: str,
         upkeep: Upkeep | None = None,
         submit: Submit | None = None,
+        dismiss: Callable[[], None] | None = None,
     ) -> None:
-        """Without upkeep nothing becomes a table; without submit upkeep is done by the writers."""
+        """Without upkeep nothing becomes a table; without submit upkeep is done by the writers.
+
+        dismiss: called once everything is closed, so that submit's threads can end.
+        """
         self.store = store
         self.upkeep = upkeep
         self._submit = submit
+        self._dismiss = dismiss
         self._always = durability == "always"
         self._interval = durability == "interval"
         store.gated = self._always
         if store.log is not None:
             store.log.lazy = durability == "none"
-        self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        self.lock = Lock()
+        self.changed = threading.Condition(self.lock)  # type: ignore[arg-type]
         self._syncing = False
         self._sync_due = False  # the next flush shall sync
         self.closing = False
@@ -68,12 +73,19 @@ class Shared:
     def begin(self) -> Transaction:
         """A transaction on what is there now. ClosedError."""
         self.check_open()
+        if self.store.released:
+            self.store.fold()
         self._txn.begin(0)
         return self._txn
 
     def check_open(self) -> None:
         if self.closing:
             raise ClosedError("the database has been closed")
+
+    def check_writable(self) -> None:
+        """Before a write that looks first. ClosedError, ReadOnlyError, FailStopError."""
+        self.check_open()
+        self.store.writable()
 
     def load(self, fault: Fault, txn: Transaction) -> None:
         """Load what a transaction missed, without the lock; it then runs again from the start."""
@@ -99,22 +111,39 @@ class Shared:
         finally:
             self.lock.acquire()
             store.let_go(fault.table)
-        self.check_open()
+            self.check_open()  # this is then why it could not be loaded
         fault.settle(store.cache)
 
     def snapshot(self) -> Snapshot:
         self.check_open()
         return self.store.snapshot()
 
+    def let_go(self, snapshot: Snapshot) -> None:
+        """Free a snapshot now, and what only it kept; without the lock. Nothing after a fork."""
+        snapshot.let_go()
+        if forks.count == self._forks:
+            with self.lock:
+                if not self.closing:
+                    self.store.fold()
+                    self.keep_up()
+
     # --- with the lock held: writes -------------------------------------------------------------
+
+    def put_plain(self, key: bytes, data: bytes) -> None:
+        """As commit, for one plain value of a stored key."""
+        self.check_open()
+        self._committed(self.store.put_plain(key, data))
 
     def commit(self, writes: Writes) -> None:
         """Commit, and return once that is as durable as it should be."""
         self.check_open()
+        self._committed(self.store.commit(writes))
+
+    def _committed(self, lsn: i64) -> None:
+        """Return once a commit is as durable as it should be."""
         store = self.store
         if store.released:
             store.fold()
-        lsn = store.commit(writes)
         if self._always:
             self.wait_for(lsn)
         else:
@@ -166,8 +195,10 @@ class Shared:
     def sync(self) -> None:
         """Return once everything committed so far is on the disk, at any durability."""
         store = self.store
+        self.check_open()
         lsn = store.lsn()
         while store.synced() < lsn and not store.failure:
+            self.check_open()
             if self._syncing:
                 self.changed.wait()
             else:
@@ -221,6 +252,7 @@ class Shared:
                     self._flush(self._sync_due)
                 if self.upkeep is not None:
                     self.upkeep.tick()
+                    self.store.fold()  # of snapshots that were forgotten
                     self.keep_up()  # time to tidy up, or there is room again
 
     # --- with the lock held: upkeep -------------------------------------------------------------
@@ -260,51 +292,58 @@ class Shared:
 
     def _finish(self, work: Work) -> None:
         assert self.upkeep is not None
-        self.upkeep.finish(work)
-        self.changed.notify_all()
+        try:
+            self.upkeep.finish(work)
+        finally:
+            self.changed.notify_all()
 
     def tables_made(self) -> None:
-        """Return once everything that was written before is in tables. StorageError."""
+        """Return once everything that was written before is in tables, as readers see them.
+
+        ReadOnlyError, ClosedError, DiskFullError, FailStopError.
+        """
         store = self.store
+        self.check_writable()
         while self._syncing:
             self.changed.wait()
-        self.check_open()
+            self.check_open()
         store.rotate()
-        wanted = store.lsn()
+        wanted = store.lsn()  # what others commit from now on is their affair
         self._flush(False)
-        self.keep_up()
         while self.upkeep is not None and store.flushed < wanted:
-            self._check_upkeep()
-            self.changed.wait()
             self.keep_up()
+            self._check_upkeep()
+            if store.flushed < wanted:
+                self.changed.wait()
 
     def compacted(self, low: bytes, high: bytes) -> None:
-        """Return once the tables with keys from low to high are one level. StorageError."""
+        """Return once the tables with keys from low to high are one level. Errors as above."""
         upkeep = self.upkeep
         if upkeep is None:
             return
         while upkeep.wanting():
-            self.check_open()
             self.changed.wait()
-        upkeep.wanted = (low, high)
+            self.check_open()
+        mine = Wanted(low, high)
+        upkeep.wanted = mine
         try:
             self.keep_up()
-            while upkeep.wanting():
-                self._check_upkeep()
+            while upkeep.wants(mine):
                 self.changed.wait(1.0)
+                self._check_upkeep()
                 self.keep_up()
         finally:
-            upkeep.wanted = None
+            if upkeep.wants(mine):
+                upkeep.wanted = None
             self.changed.notify_all()
 
     def _check_upkeep(self) -> None:
-        """Raise what keeps upkeep from going on."""
+        """Raise what keeps upkeep from coming to an end."""
         self.check_open()
-        store = self.store
-        if store.failure:
-            raise FailStopError(store.failure)
-        if store.full and self.upkeep is not None and self.upkeep.idle():
-            raise StorageError(store.full)
+        if self.store.failure:
+            raise FailStopError(self.store.failure)
+        if self.store.full and self.upkeep is not None and self.upkeep.idle():
+            raise DiskFullError(self.store.full)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -312,6 +351,13 @@ class Shared:
         """Sync what is left and release the directory. Idempotent; nothing in a forked process."""
         if forks.count != self._forks:
             return
+        try:
+            self._close()
+        finally:
+            if self.store.closed and self._dismiss is not None:
+                self._dismiss()
+
+    def _close(self) -> None:
         with self.lock:
             self.closing = True
             try:

@@ -18,6 +18,7 @@ class Snapshot(Viewpoint):
         self._lsn = lsn
         self._now = now
         self._released = released
+        self._freed = False
         self.held = True
         for memtable in view.memtables:
             memtable.holders += 1
@@ -28,14 +29,22 @@ class Snapshot(Viewpoint):
     def lsn(self) -> i64:
         return self._lsn
 
+    def again(self) -> Snapshot:
+        """Another one of the same instant, to be let go of by itself; on the thread of truth."""
+        view = View(self.view.memtables, self.view.version, self.view.hit)
+        return Snapshot(view, self._lsn, self._now, self._released)
+
     def let_go(self) -> None:
-        """Nobody needs it any more. Idempotent."""
+        """Nobody needs it any more. Idempotent; takes no lock and may be called by anybody."""
         if self.held:
             self.held = False
             self._released.append(self)
 
     def free(self) -> None:
-        """On the thread of truth, once it was let go of."""
+        """On the thread of truth, once it was let go of; the second time does nothing."""
+        if self._freed:
+            return
+        self._freed = True
         for memtable in self.view.memtables:
             memtable.holders -= 1
         self.view.release()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kveik.engine.store import Store
 from kveik.engine.upkeep import Upkeep
 from kveik.format.table import TableInfo
 from kveik.native import i64
 
 
-def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
+def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, Any]:
     """Sizes in bytes, times in seconds, counts since the database was opened."""
     hit = store.hit
     memtables = store.view.memtables
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "levels": _levels(store),
         "memtables": len(memtables),
         "memtable_entries": sum([len(memtable) for memtable in memtables]),
         "last_lsn": store.lsn(),
         "synced_lsn": store.synced(),
         "flushed_lsn": store.flushed,
+        "cache_hits": hit.blocks - hit.missed,
+        "cache_misses": hit.missed,
         "cache_bytes": store.cache.size,
         "cache_capacity": store.cache.capacity,
         "cache_loads": store.cache.misses,
@@ -30,8 +34,7 @@ def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, object]:
         "failure": store.failure,
         "full": store.full,
     }
-    if upkeep is not None:
-        found.update(_upkeep(store, upkeep))
+    found.update(_upkeep(upkeep))
     return found
 
 
@@ -55,7 +58,18 @@ def _level(infos: list[TableInfo]) -> dict[str, int]:
     }
 
 
-def _upkeep(store: Store, upkeep: Upkeep) -> dict[str, object]:
+def _upkeep(upkeep: Upkeep | None) -> dict[str, Any]:
+    if upkeep is None:  # read-only
+        return {
+            "debt": 0.0,
+            "flushes": 0,
+            "flushed_bytes": 0,
+            "compactions": 0,
+            "compaction_read_bytes": 0,
+            "compaction_written_bytes": 0,
+            "compaction_seconds": 0.0,
+            "write_amplification": 0.0,
+        }
     written = upkeep.flushed + upkeep.rewritten
     return {
         "debt": upkeep.debt(),

@@ -84,13 +84,9 @@ class Store(Viewpoint):
 
     # --- writes ---------------------------------------------------------------------------------
 
-    def plain(self, key: bytes) -> bytes | None:
-        """The value of a stored key if it is plain, in memory and safe; None says nothing."""
-        return self.view.plain(key)
-
     def put_plain(self, key: bytes, data: bytes) -> i64:
         """As commit, for one plain value."""
-        log = self._writable()
+        log = self.writable()
         size = plain_size(len(key), len(data))
         lsn = log.append_plain(key, data, size)
         if log.number() != self.active.last_segment:
@@ -105,7 +101,7 @@ class Store(Viewpoint):
 
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
-        log = self._writable()
+        log = self.writable()
         before = log.pending
         lsn = log.append(writes)
         if log.number() != self.active.last_segment:
@@ -115,7 +111,8 @@ class Store(Viewpoint):
             self.owed += self.pace * float(log.pending - before)
         return lsn
 
-    def _writable(self) -> Log:
+    def writable(self) -> Log:
+        """The log; ClosedError, FailStopError, ReadOnlyError, DiskFullError if it takes no more."""
         if self.closed:
             raise ClosedError("the database has been closed")
         if self.failure:
@@ -161,7 +158,7 @@ class Store(Viewpoint):
 
     def rotate(self) -> None:
         """End the log's segment, so that what has been written can become a table."""
-        log = self._writable()
+        log = self.writable()
         if not self.active.empty() or self.layered():
             log.rotate()
             self._freeze()
@@ -245,6 +242,11 @@ class Store(Viewpoint):
         older = self.view.memtables
         self.look([Memtable(self.active.last_segment), *older], self.view.version)
 
+    def tables_only(self) -> Snapshot:
+        """What the tables hold now, up to its lsn; what is in memory only is not in it."""
+        view = View([Memtable(0)], self.view.version, self.hit)
+        return Snapshot(view, self.flushed, self.now(), self.released)
+
     def _layers(self) -> i64:
         count: i64 = 0
         for memtable in self.view.memtables:
@@ -279,6 +281,7 @@ class Store(Viewpoint):
         finally:
             if self.manifest is not None:
                 self.manifest.close()
+            self.view.version.close()
             self.disk.close()
 
 

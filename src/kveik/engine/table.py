@@ -12,6 +12,7 @@ Invariants: a table never changes; its blocks are verified when they are loaded.
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 from kveik.engine.cache import Cache, Cached
 from kveik.engine.files import TableFiles
@@ -19,7 +20,7 @@ from kveik.errors import CorruptionError
 from kveik.format.block import Block
 from kveik.format.codec import seed, unseal
 from kveik.format.entry import decode_cell
-from kveik.format.filter import may_contain
+from kveik.format.filter import hash_key, may_contain
 from kveik.format.table import (
     TableInfo,
     block_offset,
@@ -31,11 +32,13 @@ from kveik.format.table import (
 from kveik.model import Cell
 from kveik.native import i64
 
+UNKNOWN: Final = -1  # in place of a hash
+
 
 class Hit:
     """Where a stored value (format.entry) was found: from start to end in data."""
 
-    __slots__ = ("blocks", "data", "end", "searches", "start")
+    __slots__ = ("blocks", "data", "end", "missed", "searches", "start")
 
     def __init__(self) -> None:
         self.data = b""
@@ -43,6 +46,7 @@ class Hit:
         self.end: i64 = 0
         self.searches: i64 = 0  # of a key in tables, ever
         self.blocks: i64 = 0  # data blocks that were looked into for them
+        self.missed: i64 = 0  # of these had to be loaded first
 
     def cell(self) -> Cell:
         return decode_cell(self.data, self.start, self.end)
@@ -80,9 +84,10 @@ class Table:
         self._files = files
 
     def find(self, key: bytes, hashed: i64, hit: Hit) -> bool:
-        """Whether the table has the key (hashed is its hash_key); if so, hit says where.
+        """Whether the table has the key; if so, hit says where.
 
-        Raises Fault if a block is missing that is needed to tell.
+        hashed: its hash_key, or UNKNOWN where no other table is asked: the filter then only spares
+        the disk. Raises Fault if a block is missing that is needed to tell.
         """
         root = self.root
         if root is None:
@@ -95,11 +100,14 @@ class Table:
             raise PartitionFault(self, root, number)
         assert isinstance(partition, Partition)
         partition.used = True
-        if not may_contain(partition.filter, hashed):
+        if hashed != UNKNOWN and not may_contain(partition.filter, hashed):
             return False
         place = partition.upper_bound(key)
         block = partition.blocks[place]
         if block is None:
+            if hashed == UNKNOWN and not may_contain(partition.filter, hash_key(key)):
+                return False
+            hit.missed += 1
             raise BlockFault(self, partition, place, place, place)
         block.used = True
         hit.blocks += 1

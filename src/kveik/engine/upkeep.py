@@ -137,6 +137,14 @@ class TableWork(Work):
             self.job.segments = list(self.segments)
 
 
+class Wanted:
+    """Keys from low to high (excluded) that somebody wants compacted."""
+
+    def __init__(self, low: bytes, high: bytes) -> None:
+        self.low = low
+        self.high = high
+
+
 class Upkeep:
     def __init__(self, store: Store, flushes: Lane, compactions: Lane) -> None:
         """The lanes must not be the same one: a flush never waits for a compaction."""
@@ -153,7 +161,7 @@ class Upkeep:
         self._stuck: list[str] = []  # garbage that could not be removed for now
         self._behind = picker.debt(store.view.version.infos(), store.shape)
         self._retry: i64 = 0  # Unix milliseconds; nothing is begun before, as the disk is full
-        self.wanted: tuple[bytes, bytes] | None = None  # keys that somebody wants compacted
+        self.wanted: Wanted | None = None  # None again once that is done
         self.compacting = True  # an owner that only wants flushes (it closes) says no
         self.flushes: i64 = 0
         self.flushed: i64 = 0  # bytes of tables that flushes made
@@ -197,6 +205,10 @@ class Upkeep:
         """Whether somebody waits for a range to be compacted."""
         return self.wanted is not None
 
+    def wants(self, mine: Wanted) -> bool:
+        """Whether this is what somebody wants compacted, still."""
+        return self.wanted is mine
+
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return True not in self._busy
@@ -239,7 +251,7 @@ class Upkeep:
         plan: Compaction | None = None
         wanted = self.wanted
         if wanted is not None:
-            plan = pick_between(infos, store.shape, wanted[0], wanted[1])
+            plan = pick_between(infos, store.shape, wanted.low, wanted.high)
             if plan is None:
                 self.wanted = None
         if plan is None:

@@ -14,6 +14,7 @@ from kveik.engine.cache import Cache
 from kveik.engine.files import TableFiles
 from kveik.engine.state import State, arranged
 from kveik.engine.table import Table
+from kveik.format.block import Block, BlockWriter
 from kveik.format.edit import Edit
 from kveik.format.table import TableInfo
 from kveik.native import i64
@@ -25,14 +26,18 @@ class Level:
     def __init__(self, tables: list[Table]) -> None:
         self.tables = tables
         self._lows = [table.info.low for table in tables]
+        index = BlockWriter()
+        for table in tables:
+            index.add(table.info.high, b"")
+        self._highs = Block(b"".join(index.finish()))
 
     def table_at(self, key: bytes) -> Table | None:
         """The table that may have a key."""
-        at: i64 = bisect_right(self._lows, key) - 1
-        if at < 0:
+        at = self._highs.upper_bound(key)
+        if at == self._highs.count:
             return None
         table = self.tables[at]
-        return table if key < table.info.high else None
+        return table if table.info.low <= key else None
 
     def run(self, low: bytes, high: bytes) -> list[Table]:
         """The tables that may have keys from low to high (excluded)."""
@@ -89,6 +94,10 @@ class Version:
                 table.versions -= 1
                 if table.versions == 0:
                     self.graveyard.add(table)
+
+    def close(self) -> None:
+        """Let go of all files, also those of other versions: nobody reads any more."""
+        self._files.close()
 
     def runs(self, low: bytes, high: bytes) -> list[list[Table]]:
         """The sources of a range, newest first: lists of tables that do not overlap, in order."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from kveik.engine.memtable import Memtable
 from kveik.engine.rows import RowCache
-from kveik.engine.table import Hit, Table
+from kveik.engine.table import UNKNOWN, Fault, Hit, Table
 from kveik.engine.version import Version
 from kveik.format.entry import TOMBSTONE
 from kveik.format.filter import hash_key
-from kveik.model import DELETED, Cell
+from kveik.model import BYTES, DELETED, Cell
 from kveik.native import i64
 
 
@@ -24,8 +24,9 @@ class View:
         """hit: where searches leave what they found; it counts them. rows: of the live view."""
         self.memtables = memtables
         self.version = version
-        self._hit = hit
+        self.hit = hit
         self._rows = rows
+        self.absent = False
         version.acquire()
 
     def release(self) -> None:
@@ -60,7 +61,11 @@ class View:
         return cell
 
     def plain(self, key: bytes) -> bytes | None:
-        """A stored key's value if it is plain, safe and in memory so; None says nothing."""
+        """The value of a stored key if it is plain, safe and in memory.
+
+        None says nothing, but where `absent` is set: then the key has no value, and that is safe.
+        """
+        self.absent = False
         for memtable in self.memtables:
             value = memtable.probe(key)
             if value is not None:
@@ -75,21 +80,46 @@ class View:
                     return value if isinstance(value, bytes) else None
                 if not layer.clears.empty():
                     return None
-        return None
+        return self._plain_in_tables(key, rows)
+
+    def _plain_in_tables(self, key: bytes, rows: RowCache | None) -> bytes | None:
+        try:
+            known = not self.version.empty and self._in_tables(key)
+        except Fault:
+            return None  # `get` will ask for what is missing
+        hit = self.hit
+        kind: i64 = hit.data[hit.start] if known else DELETED
+        self.absent = kind == DELETED
+        if kind != BYTES:
+            return None
+        data = hit.data[hit.start + 1 : hit.end]
+        if rows is not None:
+            rows.add(key, Cell(BYTES, data))
+        return data
 
     def _from_tables(self, key: bytes) -> Cell | None:
+        return self.hit.cell() if self._in_tables(key) else None
+
+    def _in_tables(self, key: bytes) -> bool:
+        """Whether a table knows a key; `hit` says where. Fault."""
+        found = self._search(key)
+        self.hit.searches += 1  # one that a Fault broke off is done again, and is no other one
+        return found
+
+    def _search(self, key: bytes) -> bool:
         version = self.version
-        self._hit.searches += 1
-        hashed = hash_key(key)
+        levels = version.sorted_levels
+        alone = not version.levels[0] and len(levels) == 1
+        hashed: i64 = UNKNOWN if alone else hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
-                return self._hit.cell()
-        for level in version.sorted_levels:
+                return True
+        for level in levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
-                return self._hit.cell()
-        return None
+                return True
+        return False
 
     def most_keys(self, database: int) -> int:
         """No database has more keys than this."""
@@ -108,8 +138,8 @@ class View:
         return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
-        """Whether a table has the answer, which then is in `_hit`."""
-        hit = self._hit
+        """Whether a table has the answer, which then is in `hit`."""
+        hit = self.hit
         if table.find(key, hashed, hit):
             return True
         if table.info.clears > 0 and table.hidden(key):

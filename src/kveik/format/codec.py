@@ -26,6 +26,8 @@ ZSTD: Final = 2
 TRAILER: Final = 5  # bytes behind the body
 ZLIB_LEVEL: Final = 1
 ZSTD_LEVEL: Final = 1
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_ERROR: Final = zlib.error if zstandard is None else zstandard.ZstdError
 
 
 def has_zstd() -> bool:
@@ -112,6 +114,33 @@ def _decompress(body: bytes, codec: i64, size: i64) -> bytes:
     if len(payload) != size:
         raise ValueError(f"a block has {len(payload)} bytes decompressed, not {size}")
     return payload
+
+
+def compressed_size(data: bytes) -> i64:
+    """How long the compressed block is that data begins with; 0 if none is seen to end in it.
+
+    For whoever has lost the index. Its checksum is still to be verified.
+    """
+    body = data[4:]
+    rest = b""
+    try:
+        if body[:1] == b"\x78":
+            inflater = zlib.decompressobj()
+            inflater.decompress(body)
+            if not inflater.eof:
+                return 0
+            rest = inflater.unused_data
+        elif body[:4] == ZSTD_MAGIC and zstandard is not None:
+            expander = zstandard.ZstdDecompressor().decompressobj()
+            expander.decompress(body)
+            if not expander.eof:
+                return 0
+            rest = expander.unused_data
+        else:
+            return 0
+    except (zlib.error, _ZSTD_ERROR):
+        return 0
+    return len(data) - len(rest) + TRAILER
 
 
 def _unknown(codec: i64) -> str:

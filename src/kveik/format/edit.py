@@ -12,6 +12,7 @@ fails here was written by a program that is wrong, or newer. Called by `engine.m
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from kveik.format.record import EDIT, HEADER, encode_record, record_end, record_lsn, record_type
@@ -38,6 +39,9 @@ COUNTS: Final = (
     "clears",
     "expires",
 )
+TABLE_TEXT: Final = re.compile(rb'\{"level":\d[^{}]*\}')
+REMOVED_TEXT: Final = re.compile(rb'"removed":\[(\d+(?:,\d+)*)\]')
+NUMBER_TEXT: Final = re.compile(rb'"(log|lsn|next_table)":(\d{1,18})[,}]')
 TABLE_FIELDS: Final = frozenset(("level", "low", "high", *COUNTS))
 
 
@@ -218,3 +222,25 @@ def find_edit(data: bytes, at: i64, salt: int, number: i64) -> i64:
             return start
         found = data.find(START, found + 1)
     return -1
+
+
+def salvage_edit(data: bytes) -> Edit:
+    """What can still be made out in the text of a damaged edit, without any warranty."""
+    added: list[tuple[int, TableInfo]] = []
+    for text in TABLE_TEXT.findall(data):
+        try:
+            added.append(_decode_table(_parsed(text)))
+        except ValueError:
+            continue
+    removed: list[int] = []
+    for text in REMOVED_TEXT.findall(data):
+        removed += [int(number) for number in text.split(b",")]
+    edit = Edit(added, removed)
+    for name, number in NUMBER_TEXT.findall(data):
+        if name == b"log":
+            edit.log = int(number)
+        elif name == b"lsn":
+            edit.lsn = int(number)
+        else:
+            edit.next_table = int(number)
+    return edit

@@ -161,6 +161,8 @@ class App:
         deadline = time.monotonic() + STOP_GRACE
         while self._sessions and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
+        for session in list(self._sessions):
+            session.abort()
 
     def _describe(self, port: int) -> None:
         self._server.configuration["port"] = str(port)

@@ -88,16 +88,13 @@ class RedisDialect(Dialect):
         """Answer a GET or SET without more ado; False, and nothing done, if there is more to it."""
         host = self._host
         if kind == GET:
-            found = host.get_plain(self._client, key)
-            if found is None:
-                return False
-            self._encoder.add_value(found)
-        elif host.set_plain(self._client, key, value):
+            self._encoder.protocol = self._client.protocol
+            return host.get_plain(self._client, key)
+        if host.set_plain(self._client, key, value):
             self._encoder.add_ok()
             self.need = host.need
-        else:
-            return False
-        return True
+            return True
+        return False
 
     def _spelled(self, kind: i64) -> list[bytes]:
         """The request that the decoder has found to be a GET or SET."""

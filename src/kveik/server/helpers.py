@@ -34,7 +34,8 @@ class Loader:
             pass  # the loop has ended
 
     def stop(self) -> None:
-        self._threads.shutdown(wait=True)
+        """Begin nothing more; what is under way harms nobody, and may take long."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Keeper:

@@ -85,12 +85,18 @@ class Host:
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
 
-    def get_plain(self, client: Client, key: bytes) -> bytes | None:
-        """A value that is plain, in memory and safe to show; None says nothing: run GET."""
-        found = self._store.plain(PREFIXES[client.database] + key)
+    def get_plain(self, client: Client, key: bytes) -> bool:
+        """Answer a GET if that is plain, in memory and safe to show; False: run GET."""
+        view = self._store.view
+        found = view.plain(PREFIXES[client.database] + key)
         if found is not None:
-            self.server.commands += 1
-        return found
+            self.encoder.add_value(found)
+        elif view.absent:
+            self.encoder.add(None)
+        else:
+            return False
+        self.server.commands += 1
+        return True
 
     def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
         """SET; False, and nothing done, if it cannot be: run SET, which says why."""

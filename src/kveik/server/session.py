@@ -281,6 +281,12 @@ class Session:
         if self._transport is not None and not self._held:
             self._transport.close()
 
+    def abort(self) -> None:
+        """Nothing more is answered, whatever was begun."""
+        self._ended = True
+        if self._transport is not None:
+            self._transport.abort()
+
     def stop(self) -> None:
         """The server stops: answer what was begun, then close."""
         if self._loading:

@@ -22,7 +22,7 @@ from kveik.engine.snapshot import Snapshot
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
-from kveik.engine.upkeep import Upkeep, Work
+from kveik.engine.upkeep import Upkeep, Wanted, Work
 from kveik.engine.view import Viewpoint
 from kveik.errors import KveikError, StorageError
 from kveik.format.segment import segment_name, segment_number
@@ -30,7 +30,7 @@ from kveik.format.table import table_name
 from kveik.model import BYTES, Cell, Writes
 
 START = 1_000_000  # Unix milliseconds
-ALL = (b"\x00", b"\x10")  # every stored key
+ALL = Wanted(b"\x00", b"\x10")
 SYSTEM = {"KVEIK", "MANIFEST"}
 
 State = dict[bytes, tuple[bytes, int]]  # key -> data and expiry in Unix milliseconds, 0 for never
@@ -106,7 +106,7 @@ class Driver:
         shape: Shape | None = None,
         now: int = START,
     ) -> None:
-        """ahead: the log makes segments beforehand; rows: single values are kept, as a server does."""
+        """ahead: segments are made beforehand; rows: single values are kept, as a server does."""
         self.disk = disk
         self.durability = durability
         self.ahead = ahead
