@@ -98,12 +98,14 @@ def unseal(data: bytes, start: i64) -> bytes:
 
 def _decompress(body: bytes, codec: i64, size: i64) -> bytes:
     if codec == ZLIB:
-        try:
-            payload = zlib.decompress(body, bufsize=max(size, 1))
+        try:  # hardly more than it should be, whatever it is
+            payload = zlib.decompressobj().decompress(body, max(size, 63) + 1)
         except zlib.error as error:
             raise ValueError(f"a block cannot be decompressed: {error}") from None
     elif codec == ZSTD and zstandard is not None:
         try:
+            if zstandard.frame_content_size(body) > max(size, 64):  # room is made for as much
+                raise ValueError("a block has more bytes decompressed than it says")
             payload = zstandard.ZstdDecompressor().decompress(body, max_output_size=size)
         except zstandard.ZstdError as error:
             raise ValueError(f"a block cannot be decompressed: {error}") from None
