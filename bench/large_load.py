@@ -53,7 +53,7 @@ CRASH_SHARE = 20  # before it is killed, a process overwrites this part of the e
 CRASH_MOST = 1_000_000
 QUICK_ENTRIES, QUICK_READS = 50_000, 2_000
 # What an engine may call the blocks that its gets have touched, and the log it has read again.
-BLOCKS = ("blocks_touched", "blocks", "block_lookups")
+BLOCKS = ("blocks_searched",)
 REPLAYED = ("replayed_bytes", "log_replayed_bytes", "replayed")
 
 

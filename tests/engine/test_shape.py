@@ -30,7 +30,7 @@ def test_eight_segments_are_the_memory_within_bounds(memory: int) -> None:
 def test_sizes_fit_each_other(memory: int) -> None:
     shape = shape_of(memory)
     assert MIN_TABLE_SIZE <= shape.table_size <= MAX_TABLE_SIZE
-    assert shape.cache_size <= memory // 4
+    assert shape.cache_size <= memory // 2
     assert shape.level1_size >= shape.level0_trigger * shape.segment_size
     assert shape.job_size >= shape.level1_size + shape.level0_full * shape.segment_size
     assert shape.level0_idle < shape.level0_trigger < shape.level0_slow < shape.level0_full

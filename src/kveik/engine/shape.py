@@ -20,7 +20,8 @@ from kveik.limits import (
 )
 from kveik.native import i64
 
-CACHE_SHARE: Final = 4  # of the memory, one part; memtables have most of the rest
+CACHE_SHARE: Final = 2  # of the memory, one part; memtables have the rest
+ROWS_SHARE: Final = 2  # of the cache, one part, where single values are kept, too (a server)
 LEVEL1_SEGMENTS: Final = 16  # level 1 is twice what a job brings to it at the least
 JOB_SEGMENTS: Final = 64  # of a job: all of level 0 under load, and level 1
 
@@ -32,12 +33,13 @@ class Shape:
     in level 0 at which they are compacted; level0_idle: the same where there is nothing else to
     do. level0_slow, level0_full: tables at which debt begins, and is 1. fanout: how many times
     larger each level is than the one above. job_size: of a compaction's inputs, but for what
-    a single step needs. block_size, codecs (by level): of the tables.
+    a single step needs. cache_size: of the blocks in memory, of which a server takes rows_size for
+    single values. block_size, codecs (by level): of the tables.
     """
 
     def __init__(self, segment_size: i64, cache_size: i64) -> None:
         self.segment_size = segment_size
-        self.rows_size = cache_size  # of single values that a server keeps beside the blocks
+        self.rows_size: i64 = cache_size // ROWS_SHARE
         self.cache_size = cache_size
         self.table_size: i64 = min(max(2 * segment_size, MIN_TABLE_SIZE), MAX_TABLE_SIZE)
         self.level0_trigger: i64 = 8

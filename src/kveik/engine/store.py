@@ -147,6 +147,7 @@ class Store(Viewpoint):
     def keep_rows(self) -> None:
         """Keep single values in memory: for who reads some keys again and again (a server)."""
         self.rows = RowCache(self.shape.rows_size)
+        self.cache.capacity = self.shape.cache_size - self.shape.rows_size
         self.look(self.view.memtables, self.view.version)
 
     def look(self, memtables: list[Memtable], version: Version) -> None:
