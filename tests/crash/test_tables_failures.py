@@ -191,3 +191,28 @@ def test_a_store_whose_tables_cannot_be_made_says_so_and_still_shows_everything(
     again.compact()
     again.check()
     assert again.errors == []
+
+
+@pytest.mark.parametrize("durability", ["always", "interval", "none"])
+def test_what_was_committed_before_the_tables_failed_still_comes_to_the_disk(
+    durability: str,
+) -> None:
+    disk = FaultyDisk(MemoryDisk())
+    driver = Driver(disk, durability=durability)
+    driver.open()
+    driver.save(some(1))
+    driver.store.rotate()
+    driver.flush()
+    driver.commit(some(2))
+    disk.plan = lambda number, kind, name: (
+        Fault(errno=errno.EIO) if kind == "write" and ".tbl" in name else None
+    )
+    driver.keep_up()
+    assert driver.store.failure
+    driver.flush()
+    driver.close()
+    disk.plan = lambda number, kind, name: None
+    assert driver.store.synced() == 2
+    again = driver.like_me(disk)
+    again.open()
+    assert again.acknowledged == 2

@@ -183,7 +183,7 @@ class Shared:
             return
         store = self.store
         while store.synced() < lsn:
-            if store.failure:
+            if store.broken:
                 raise FailStopError(store.failure)
             if store.closed:
                 raise ClosedError("the database was closed before the write was synced")
@@ -197,13 +197,13 @@ class Shared:
         store = self.store
         self.check_open()
         lsn = store.lsn()
-        while store.synced() < lsn and not store.failure:
+        while store.synced() < lsn and not store.broken:
             self.check_open()
             if self._syncing:
                 self.changed.wait()
             else:
                 self._flush(True)
-        if store.failure:
+        if store.broken:
             raise FailStopError(store.failure)
 
     def _flush(self, sync: bool) -> None:
@@ -377,7 +377,7 @@ class Shared:
                 raise FailStopError(f"the last writes could not be synced: {error}") from error
             finally:
                 self.changed.notify_all()
-            if self.store.failure and not self._always:  # writes that had returned are lost
+            if self.store.broken and not self._always:  # writes that had returned are lost
                 raise FailStopError(self.store.failure)
 
     def _end_upkeep(self) -> None:

@@ -55,6 +55,7 @@ class Store(Viewpoint):
         self._clock = clock
         self.rows: RowCache | None = None
         self.failure = ""  # why there are no more writes; empty while all is well
+        self.broken = False  # the log has failed: what it has not written yet is lost
         self.flushed = flushed  # the last commit that is in the tables readers see
         self.full = ""  # why there is no room for another table; empty while there is
         self.closed = False
@@ -185,7 +186,7 @@ class Store(Viewpoint):
     def take(self, sync: bool) -> Group | None:
         """What waits to be written; the caller performs it and then calls settle or fail."""
         log = self.log
-        return None if log is None or self.failure else log.take(sync)
+        return None if log is None or self.broken else log.take(sync)
 
     def put_back(self, group: Group) -> None:
         """The group was not, or not wholly, performed; the next one starts with it."""
@@ -204,11 +205,12 @@ class Store(Viewpoint):
 
     def fail(self, error: Exception) -> None:
         """A write or sync has failed: what the disk holds is unknown; write nothing more."""
+        self.broken = True
         reason = _reason(error)
         self.failure = f"the log could not be written ({reason}); no writes until it is reopened"
 
     def stop(self, error: Exception) -> None:
-        """Upkeep has failed: write nothing more, so that nothing gets worse."""
+        """Upkeep has failed: take no more writes; what was committed still reaches the disk."""
         if not self.failure:
             reason = _reason(error)
             self.failure = f"the tables could not be kept up ({reason}); no writes until reopened"
@@ -275,7 +277,7 @@ class Store(Viewpoint):
         self.closed = True
         try:
             if self.log is not None:
-                if self.failure:
+                if self.broken:
                     self.log.abandon()
                 else:
                     self.log.close()

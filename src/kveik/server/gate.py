@@ -97,7 +97,7 @@ class Gate:
     def _performed(self, group: Group, seconds: float, error: Exception | None) -> None:
         self.busy = False
         self._settle(group, seconds, error)
-        if self._store.pending() > 0 and not self._store.failure:
+        if self._store.pending() > 0 and not self._store.broken:
             self._start(self._always)
 
     def _settle(self, group: Group, seconds: float, error: Exception | None) -> None:
@@ -117,7 +117,7 @@ class Gate:
 
     def sync_now(self) -> None:
         """Sync what was only written so far (durability "interval", once a second)."""
-        if not self.busy and not self._store.failure:
+        if not self.busy and not self._store.broken:
             group = self._store.take(True)
             if group is not None:
                 self.busy = True

@@ -222,7 +222,7 @@ class Session:
         self._wait()
 
     def _wait(self) -> None:
-        if self._host.server.store.failure:
+        if self._host.server.store.broken:
             self._fail()
         elif not self._waiting:
             self._waiting = True
