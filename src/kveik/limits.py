@@ -67,7 +67,7 @@ REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn
 
 # --- server: in all -----------------------------------------------------------------------------
 MAX_CONNECTIONS: Final = 10_000  # open at once; Redis' own default
-SPARE_DESCRIPTORS: Final = 64  # files kept for the engine; connections get the rest
+SPARE_DESCRIPTORS: Final = MAX_OPEN_TABLES + 64  # kept for the engine; connections get the rest
 BACKLOG: Final = 1024  # connections that wait to be accepted
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop

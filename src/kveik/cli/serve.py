@@ -55,8 +55,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_size,
         default=DEFAULT_MEMORY,
         metavar="SIZE",
-        help=f"memory budget, such as 512MB (default: {show_size(DEFAULT_MEMORY)}); for now it "
-        "sizes the log's segments and is no bound yet",
+        help="memory for what was written lately and for the cache, such as 512MB (default: "
+        f"{show_size(DEFAULT_MEMORY)}); the process needs about 100 MB more",
     )
     parser.set_defaults(run=run)
 
