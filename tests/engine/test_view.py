@@ -156,6 +156,7 @@ def test_a_key_is_said_to_have_no_value_only_where_that_is_sure_and_safe() -> No
     assert got(kept, b"b") is None
     assert (view.plain(b"\0b"), view.absent) == (None, True)
     assert got(kept, b"a") == b"1"
+    assert got(kept, b"a") == b"1"
     assert (view.plain(b"\0a"), view.absent) == (b"1", False)
     kept.write(delete(b"a"))
     kept.tables()
