@@ -1012,8 +1012,13 @@ writers[0].start()
 waiting.wait(20)
 writers[1].start()
 time.sleep(0.1)
-threading.Timer(0.2, _thread.interrupt_main).start()
-threading.Timer(0.4, go.set).start()
+def interrupt():
+    time.sleep(0.2)
+    _thread.interrupt_main()
+    time.sleep(0.2)
+    go.set()
+
+threading.Thread(target=interrupt).start()
 try:
     db.close()
 except KeyboardInterrupt:

@@ -30,6 +30,7 @@ from kveik.native import i32, i64, u8
 
 FIXED: Final = 8  # bytes before the heads
 PER_ENTRY: Final = 8  # bytes of an entry's head and end
+NO_ENTRY: Final = "an entry of a block makes no sense"
 PADDING: Final = bytes(8)
 SHORT: Final = 128  # a suffix below this has its size in one byte
 INLINE: Final = 16384  # bytes; a longer value is not copied while its block is made
@@ -270,11 +271,15 @@ class Block:
         """The key of entry `at`."""
         start = self._start(at)
         suffix, start = read_varint(self.data, start, len(self.data))
+        _check_order(start, start + suffix)
         return self.prefix() + self.data[start : start + suffix]
 
     def value(self, at: i64) -> bytes:
         """The value of entry `at`."""
-        return self.data[self.start(at) : self.end(at)]
+        start = self.start(at)
+        end = self.end(at)
+        _check_order(start, end)
+        return self.data[start:end]
 
     def start(self, at: i64) -> i64:
         """Where the value of entry `at` begins in `data`."""
@@ -319,11 +324,19 @@ class Block:
             if suffix >= SHORT:
                 suffix, start = read_varint(data, start - 1, len(data))
             stop: i64 = start + suffix
+            end = self.end(at)
+            if start > stop or stop > end:
+                raise ValueError(NO_ENTRY)
             if keys is not None:
                 keys.append(prefix + data[start:stop])
             if values is not None:
-                values.append(data[stop : self.end(at)])
+                values.append(data[stop:end])
             at += 1
+
+
+def _check_order(start: i64, end: i64) -> None:
+    if start > end:
+        raise ValueError(NO_ENTRY)
 
 
 def compare(data: bytes, start: i64, size: i64, key: bytes, at: i64, key_size: i64) -> i64:

@@ -17,6 +17,8 @@ from typing import Final
 from kveik.native import i64
 
 HEAD_SIZE: Final = 64
+MAX_NUMBER: Final = (1 << 63) - 1  # of a segment or a table
+MAX_DIGITS: Final = 19  # of such a number in the name of a file
 MAGIC: Final = b"KVEIKLOG"
 VERSION: Final = 1
 _LAYOUT: Final = struct.Struct("<8sIIqq16s12xI")
@@ -63,5 +65,6 @@ def segment_name(number: i64) -> str:
 def segment_number(name: str) -> int:
     """The number in a segment's file name, 0 if it is no segment's."""
     stem, _, suffix = name.partition(".")
-    number = int(stem) if suffix == "log" and stem.isdecimal() else 0
+    plain = suffix == "log" and stem.isdecimal() and len(stem) <= MAX_DIGITS
+    number = min(int(stem), MAX_NUMBER) if plain else 0
     return number if name == segment_name(number) else 0

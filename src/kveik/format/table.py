@@ -27,6 +27,7 @@ from kveik.format.coding import (
     write_i64_le,
     write_varint,
 )
+from kveik.format.segment import MAX_DIGITS, MAX_NUMBER
 from kveik.native import i32, i64
 
 MAGIC: Final = b"KVEIKTBL"
@@ -124,7 +125,8 @@ def table_name(number: i64) -> str:
 def table_number(name: str) -> int:
     """The number in a table's file name, 0 if it is no table's."""
     stem, _, suffix = name.partition(".")
-    number = int(stem) if suffix == "tbl" and stem.isdecimal() else 0
+    plain = suffix == "tbl" and stem.isdecimal() and len(stem) <= MAX_DIGITS
+    number = min(int(stem), MAX_NUMBER) if plain else 0
     return number if name == table_name(number) else 0
 
 
