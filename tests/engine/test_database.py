@@ -982,7 +982,7 @@ def test_a_write_that_ctrl_c_interrupts_loses_no_later_one(operation: str) -> No
 
 
 INTERRUPTED_CLOSE = """
-import _thread, threading, time
+import _thread, signal, threading, time
 from kveik.disk.faulty import FaultyDisk
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.database import Database
@@ -990,6 +990,8 @@ from kveik.engine.opening import open_store
 from kveik.engine.shared import Shared
 from kveik.errors import ClosedError
 
+# who starts tests in the background may have had Ctrl-C ignored, and that is inherited
+signal.signal(signal.SIGINT, signal.default_int_handler)
 waiting, go = threading.Event(), threading.Event()
 disk = FaultyDisk(MemoryDisk())
 db = Database(Shared(open_store(disk, memory=8 << 20), "always"), lambda path: MemoryDisk())
