@@ -21,6 +21,7 @@ from kveik.format.table import (
     PARTITION_BLOCKS,
     Footer,
     TableInfo,
+    bounds,
     coalesce,
     encode_footer,
     encode_location,
@@ -137,11 +138,7 @@ class TableBuilder:
         self.size += len(self._pieces[-1])
         self._flush()
         self._file.sync()
-        low = self._low
-        high = self._last + b"\x00" if self.entries > 0 else b""
-        if clears:
-            low = min(low, clears[0][0]) if self.entries > 0 else clears[0][0]
-            high = max(high, clears[-1][1])
+        low, high = bounds(self._low, self._last, self.entries, clears)
         return TableInfo(
             self._number,
             self.size,

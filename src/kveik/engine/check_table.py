@@ -13,7 +13,7 @@ from kveik.format.block import Block, BlockWriter
 from kveik.format.entry import expires_at
 from kveik.format.filter import BITS_PER_KEY, LINE, hash_key, may_contain
 from kveik.format.record import EXPIRES_BIT
-from kveik.format.table import FOOTER_SIZE, TableInfo, coalesce, table_number
+from kveik.format.table import FOOTER_SIZE, TableInfo, bounds, coalesce, table_number
 from kveik.limits import DATABASES, MAX_HELD
 from kveik.model import DELETED, PICKLE
 from kveik.native import i64
@@ -59,11 +59,7 @@ class TableCheck:
         """What the manifest should say of it."""
         survey = self.survey
         clears = survey.clears or []
-        low = self._low
-        high = self._last + b"\x00" if self._entries > 0 else b""
-        if clears:
-            low = min(low, clears[0][0]) if self._entries > 0 else clears[0][0]
-            high = max(high, clears[-1][1])
+        low, high = bounds(self._low, self._last, self._entries, clears)
         return TableInfo(
             survey.number,
             survey.size,

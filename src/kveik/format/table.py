@@ -210,6 +210,18 @@ def _read_bytes(data: bytes, at: i64) -> tuple[bytes, i64]:
     return data[start : start + size], start + size
 
 
+def bounds(
+    first: bytes, last: bytes, entries: i64, clears: list[tuple[bytes, bytes]]
+) -> tuple[bytes, bytes]:
+    """(low, high) of a table as in TableInfo, by its first and last key and coalesced clears."""
+    low = first
+    high = last + b"\x00" if entries > 0 else b""
+    if clears:
+        low = min(low, clears[0][0]) if entries > 0 else clears[0][0]
+        high = max(high, clears[-1][1])
+    return low, high
+
+
 def coalesce(clears: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same ranges, sorted and without overlaps; empty ones are left out."""
     whole: list[tuple[bytes, bytes]] = []
