@@ -63,6 +63,7 @@ MAX_LINE: Final = 64 * MIB  # bytes of one JSON line; parsing takes several time
 MAX_NESTING: Final = 128  # levels of a JSON value; the parser recurses
 MAX_REPLY: Final = MAX_VALUE  # bytes of one reply; what asks for more is refused
 OUTPUT_BOUND: Final = 1 * MIB  # bytes of replies not yet sent; past it nothing more is read
+PUSH_BOUND: Final = 32 * MIB  # bytes told unasked and not yet sent; past it the reader is cut off
 REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn (about 1 ms)
 
 # --- server: in all -----------------------------------------------------------------------------

@@ -108,6 +108,22 @@ class Verbatim:
         self.text = text
 
 
+class Push:
+    """What a client is told unasked. need: the commit that must be safe before it may leave.
+
+    It may be meant for many: the wire keeps its bytes in `encoded`, by RESP's version.
+    """
+
+    __slots__ = ("encoded", "items", "need", "size")
+
+    def __init__(self, items: list[object], size: i64, need: i64 = 0) -> None:
+        """size: about the bytes of the items."""
+        self.items = items
+        self.size = size
+        self.need = need
+        self.encoded: dict[int, bytes] = {}
+
+
 class NoReply:
     """In a reply's place where the protocol says that there is none (SHUTDOWN)."""
 
@@ -115,5 +131,6 @@ class NoReply:
 OK: Final = Simple(b"OK")
 NO_REPLY: Final = NoReply()
 
-# None | bytes | int | float | bool | list | dict | Cell | Simple | Failure | Verbatim | NoReply
+# None | bytes | int | float | bool | list | dict | Cell
+# | Simple | Failure | Verbatim | Push | NoReply
 Reply = object

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kveik.command import kvdb
+from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
 from kveik.command.state import Client, Server
 from kveik.disk.memory import MemoryDisk
@@ -24,11 +25,13 @@ class Desk:
     def __init__(self) -> None:
         self.now = START
         self.store = open_store(MemoryDisk(), memory=8 << 20, clock=lambda: (self.now + 0.5) / 1000)
-        self.client = Client(7, "127.0.0.1:5000")
-        self.server = Server(self.store, {"port": "6379", "databases": "16"}, START / 1000)
+        self.stopped = False
+        configuration = {"port": "6379", "databases": "16"}
+        self.server = Server(self.store, configuration, START / 1000, self._stop)
+        self.client = Client(self.server, 7, "127.0.0.1:5000")
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows
-        self._finder = Finder()
+        self._request = RedisRequest(self.client, Finder())
         self._group: Group | None = None  # written, and not yet taken note of
 
     def run(self, line: str, *more: bytes) -> object:
@@ -86,15 +89,13 @@ class Desk:
 
     def _call(self, args: list[bytes]) -> object:
         self.txn.begin(self.client.database)
-        command = self._finder.find(args)
-        if command.on_client is not None:
-            return command.on_client(self.client, args)
-        if command.on_server is not None:
-            return command.on_server(self.server, args)
-        assert command.on_data is not None
-        reply = command.on_data(self.txn, args)
+        self._request.args = args
+        reply = self._request.perform(self.txn)
         self._commit()
         return reply
+
+    def _stop(self) -> None:
+        self.stopped = True
 
     def _commit(self) -> None:
         self.need = self.txn.seen

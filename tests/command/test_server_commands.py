@@ -140,13 +140,13 @@ def test_config_only_gets(desk: Desk, word: str) -> None:
 @pytest.mark.parametrize("options", ["", "SAVE", "nosave", "NOSAVE NOW FORCE"])
 def test_shutdown_stops_the_server_without_a_reply(desk: Desk, options: str) -> None:
     assert desk.run(f"SHUTDOWN {options}") is NO_REPLY
-    assert desk.server.stopping
+    assert desk.stopped
 
 
 @pytest.mark.parametrize("options", ["FOO", "NOSAVE FOO", "ABORT"])
 def test_a_shutdown_with_other_options_stops_nothing(desk: Desk, options: str) -> None:
     assert desk.error(f"SHUTDOWN {options}") == "ERR syntax error"
-    assert not desk.server.stopping
+    assert not desk.stopped
 
 
 # --- COMMAND ------------------------------------------------------------------------------------

@@ -71,10 +71,10 @@ class Bench:
     def __init__(self, store: Store | None = None, protocol: str = "redis") -> None:
         self.loop = Loop()
         self.store = store or open_store(MemoryDisk(), memory=8 << 20)
-        server = Server(self.store, {}, 0.0)
+        server = Server(self.store, {}, 0.0, lambda: None)
         server.connections = 1
         gate = Gate(server, self.loop, "always", self._perform)
-        self._host = Host(server, gate, lambda: None)
+        self._host = Host(server, gate)
         self.loads: list[tuple[Parked, Callable[[Parked], None]]] = []  # that commands wait for
         self.session, self.transport = self.connect(protocol)
 

@@ -7,7 +7,7 @@ from tests.server.bench import Bench
 from tests.support.wire import frame
 
 from kveik.command import registry
-from kveik.command.registry import Command
+from kveik.command.command import on_client
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def test_a_lost_connection_leaves_nothing_to_do(bench: Bench) -> None:
 def test_what_an_internal_error_leaves_behind_never_reaches_another_connection(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Command("BROKEN", 1, "", "server", "Returns what no protocol can say.")
-    broken.on_client = lambda client, args: object()
+    summary = "Returns what no protocol can say."
+    broken = on_client(lambda client, args: object(), "BROKEN", 1, "", "server", summary)
     monkeypatch.setitem(registry.TABLE, b"BROKEN", broken)
     other, transport = bench.connect()
     bench.session.data_received(frame("ECHO", "secret") + frame("BROKEN"))

@@ -1,7 +1,4 @@
-"""Commands on the server: INFO CONFIG SHUTDOWN. Functions of (server, arguments).
-
-Called through the registry.
-"""
+"""Commands on the server: INFO CONFIG SHUTDOWN. Called through the registry."""
 
 from __future__ import annotations
 
@@ -9,8 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from kveik.command.arguments import SYNTAX, shown
+from kveik.command.command import on_client
 from kveik.command.sessions import REDIS_VERSION
-from kveik.command.state import Server
+from kveik.command.state import Client, Server
 from kveik.errors import CommandError
 from kveik.limits import DATABASES
 from kveik.model import NO_REPLY, Verbatim
@@ -20,16 +18,17 @@ MAX_PATTERN: Final = 64  # bytes of a CONFIG GET pattern
 _SHUTDOWN_WORDS: Final = frozenset((b"SAVE", b"NOSAVE", b"NOW", b"FORCE"))
 
 
-def shutdown(server: Server, args: list[bytes]) -> object:
+def shutdown(client: Client, args: list[bytes]) -> object:
     """SHUTDOWN [SAVE | NOSAVE] [NOW] [FORCE]: what was acknowledged is on the disk either way."""
     words = {word.upper() for word in args[1:]}
     if not words <= _SHUTDOWN_WORDS or {b"SAVE", b"NOSAVE"} <= words:
         raise CommandError(SYNTAX)
-    server.stopping = True
+    client.closing = True
+    client.server.stop()
     return NO_REPLY
 
 
-def config(server: Server, args: list[bytes]) -> object:
+def config(client: Client, args: list[bytes]) -> object:
     """CONFIG GET pattern [pattern ...]"""
     word = args[1].upper()
     if word != b"GET":
@@ -43,18 +42,18 @@ def config(server: Server, args: list[bytes]) -> object:
     # No name is longer, and a long pattern could keep the loop busy for seconds.
     patterns = [p.decode("utf-8", "replace").lower() for p in args[2:] if len(p) <= MAX_PATTERN]
     found: dict[object, object] = {}
-    for name, value in server.configuration.items():
+    for name, value in client.server.configuration.items():
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             found[name.encode()] = value.encode()
     return found
 
 
-def info(server: Server, args: list[bytes]) -> object:
+def info(client: Client, args: list[bytes]) -> object:
     """INFO [section ...]"""
     wanted = {word.decode("utf-8", "replace").lower() for word in args[1:]}
     everything = not wanted or bool(wanted & {"all", "default", "everything"})
     blocks: list[str] = []
-    for title, lines in _sections(server).items():
+    for title, lines in _sections(client.server).items():
         if everything or title.lower() in wanted:
             body = "".join(f"{name}:{value}\r\n" for name, value in lines.items())
             blocks.append(f"# {title}\r\n{body}")
@@ -105,3 +104,27 @@ def _sections(server: Server) -> dict[str, dict[str, object]]:
         },
         "Keyspace": keyspace,
     }
+
+
+COMMANDS: Final = [
+    on_client(
+        config,
+        "CONFIG",
+        -2,
+        "admin noscript loading stale",
+        "server",
+        "Returns configuration parameters (GET).",
+        since="2.0.0",
+    ),
+    on_client(
+        info, "INFO", -1, "loading stale", "server", "Returns facts and statistics of the server."
+    ),
+    on_client(
+        shutdown,
+        "SHUTDOWN",
+        -1,
+        "admin noscript loading stale",
+        "server",
+        "Syncs what is left and stops the server.",
+    ),
+]

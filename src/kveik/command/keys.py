@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kveik.command.arguments import SYNTAX
+from kveik.command.command import ALL, ONE, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.model import OK, Simple
@@ -45,3 +48,27 @@ def _flush(txn: Transaction, args: list[bytes], all_databases: bool) -> object:
         raise CommandError(SYNTAX)
     txn.clear(all_databases)
     return OK
+
+
+COMMANDS: Final = [
+    on_data(
+        dbsize,
+        "DBSIZE",
+        1,
+        "readonly fast",
+        "server",
+        "Returns the number of keys in the database.",
+    ),
+    on_data(delete, "DEL", -2, "write", "generic", "Deletes keys.", ALL),
+    on_data(
+        exists, "EXISTS", -2, "readonly fast", "generic", "Counts which of the keys exist.", ALL
+    ),
+    on_data(flushall, "FLUSHALL", -1, "write", "server", "Deletes all keys of all databases."),
+    on_data(
+        flushdb, "FLUSHDB", -1, "write", "server", "Deletes all keys of the selected database."
+    ),
+    on_data(
+        type_, "TYPE", 2, "readonly fast", "generic", "Returns the type of a key's value.", ONE
+    ),
+    on_data(delete, "UNLINK", -2, "write fast", "generic", "Deletes keys, as DEL.", ALL, "4.0.0"),
+]

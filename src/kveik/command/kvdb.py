@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kveik.command.arguments import TOO_MUCH
+from kveik.command.request import Request
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.format.values import encode_json_value, key_as_text
@@ -17,21 +18,21 @@ from kveik.limits import MAX_REPLY
 from kveik.model import Cell
 from kveik.native import i64
 
-Request = dict[str, object]
+Members = dict[str, object]
 
 
-def put(txn: Transaction, request: Request) -> object:
+def put(txn: Transaction, request: Members) -> object:
     key = _key(request, "key")
     kind, data = encode_json_value(_member(request, "value"))
     txn.put(key, kind, data)
     return True
 
 
-def read(txn: Transaction, request: Request) -> object:
+def read(txn: Transaction, request: Members) -> object:
     return txn.get(_key(request, "key"))
 
 
-def read_key_range(txn: Transaction, request: Request) -> object:
+def read_key_range(txn: Transaction, request: Members) -> object:
     """Both ends included; one object, its members in key order."""
     start = _key(request, "start_key")
     rows = txn.scan(start, _key(request, "end_key") + b"\x00")
@@ -45,7 +46,7 @@ def read_key_range(txn: Transaction, request: Request) -> object:
     return found
 
 
-def batch_put(txn: Transaction, request: Request) -> object:
+def batch_put(txn: Transaction, request: Members) -> object:
     keys = _list(request, "keys")
     values = _list(request, "values")
     if len(keys) != len(values):
@@ -56,11 +57,11 @@ def batch_put(txn: Transaction, request: Request) -> object:
     return True
 
 
-def delete(txn: Transaction, request: Request) -> object:
+def delete(txn: Transaction, request: Members) -> object:
     return txn.delete(_key(request, "key"))
 
 
-KVDB: Final[dict[str, Callable[[Transaction, Request], object]]] = {
+KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
     "put": put,
     "read": read,
     "read_key_range": read_key_range,
@@ -69,7 +70,20 @@ KVDB: Final[dict[str, Callable[[Transaction, Request], object]]] = {
 }
 
 
-def find(request: Request) -> Callable[[Transaction, Request], object]:
+class KvdbRequest(Request):
+    """members: of the object that was sent."""
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+
+    def perform(self, txn: Transaction) -> object:
+        return find(self.members)(txn, self.members)
+
+    def name(self) -> str:
+        return repr(self.members.get("command"))
+
+
+def find(request: Members) -> Callable[[Transaction, Members], object]:
     """The operation a request names."""
     name = _member(request, "command")
     operation = KVDB.get(name) if isinstance(name, str) else None
@@ -79,13 +93,13 @@ def find(request: Request) -> Callable[[Transaction, Request], object]:
     return operation
 
 
-def _member(request: Request, name: str) -> object:
+def _member(request: Members, name: str) -> object:
     if name not in request:
         raise CommandError(f"the member {name!r} is missing")
     return request[name]
 
 
-def _key(request: Request, name: str) -> bytes:
+def _key(request: Members, name: str) -> bytes:
     return _encoded(_member(request, name), repr(name))
 
 
@@ -98,7 +112,7 @@ def _encoded(key: object, what: str) -> bytes:
         raise CommandError(f"{what} must be valid Unicode (it has a lone surrogate)") from None
 
 
-def _list(request: Request, name: str) -> list[object]:
+def _list(request: Members, name: str) -> list[object]:
     items = _member(request, name)
     if not isinstance(items, list):
         raise CommandError(f"{name!r} must be a list")

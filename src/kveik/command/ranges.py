@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kveik.command.arguments import SYNTAX, TOO_MUCH, integer
+from kveik.command.command import on_data
 from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
@@ -92,3 +95,16 @@ def _edge(text: bytes) -> bytes | None:
     if text[:1] not in (b"[", b"("):
         raise CommandError(NOT_A_RANGE)
     return text[1:]
+
+
+COMMANDS: Final = [
+    on_data(
+        kv_range,
+        "KV.RANGE",
+        -3,
+        "readonly",
+        "generic",
+        "Returns the entries between two keys, in order.",
+        since="0.1.0",
+    ),
+]

@@ -5,7 +5,10 @@ Functions of (client, arguments). Called through the registry.
 
 from __future__ import annotations
 
+from typing import Final
+
 from kveik.command.arguments import SYNTAX, integer, shown
+from kveik.command.command import on_client
 from kveik.command.state import Client
 from kveik.errors import CommandError
 from kveik.limits import DATABASES
@@ -124,3 +127,50 @@ def _checked_name(name: bytes) -> bytes:
             "ERR Client names cannot contain spaces, newlines or special characters."
         )
     return name
+
+
+COMMANDS: Final = [
+    on_client(
+        auth,
+        "AUTH",
+        -2,
+        "noscript loading stale fast",
+        "connection",
+        "Authenticates the connection; refused, as no password can be set yet.",
+    ),
+    on_client(
+        client_,
+        "CLIENT",
+        -2,
+        "noscript loading stale",
+        "connection",
+        "Tells or sets the connection's id, name and library.",
+        since="2.4.0",
+    ),
+    on_client(echo, "ECHO", 2, "loading stale fast", "connection", "Returns the given string."),
+    on_client(
+        hello,
+        "HELLO",
+        -1,
+        "noscript loading stale fast",
+        "connection",
+        "Shakes hands and chooses the protocol version.",
+        since="6.0.0",
+    ),
+    on_client(ping, "PING", -1, "fast", "connection", "Answers PONG: the server is alive."),
+    on_client(
+        quit_, "QUIT", -1, "noscript loading stale fast", "connection", "Closes the connection."
+    ),
+    on_client(
+        reset,
+        "RESET",
+        1,
+        "noscript loading stale fast",
+        "connection",
+        "Resets the connection to how it began.",
+        since="6.2.0",
+    ),
+    on_client(
+        select, "SELECT", 2, "loading stale fast", "connection", "Changes the selected database."
+    ),
+]

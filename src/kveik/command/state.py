@@ -5,15 +5,23 @@ The session keeps one Client each, the host one Server; both layers change them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kveik.engine.store import Store
 from kveik.limits import MAX_CONNECTIONS
+from kveik.model import Push
 from kveik.native import i64
+
+
+def _nobody() -> None:
+    pass
 
 
 class Client:
     """One connection. protocol: RESP's version; closing: the reply being made is the last."""
 
-    def __init__(self, number: i64, address: str) -> None:
+    def __init__(self, server: Server, number: i64, address: str) -> None:
+        self.server = server
         self.number = number
         self.address = address
         self.database: i64 = 0
@@ -22,6 +30,16 @@ class Client:
         self.library = b""
         self.library_version = b""
         self.closing = False
+        self.plain = True  # its GETs and SETs need no more than the short way
+        self.outbox: list[Push] = []  # what it is told unasked and has not been sent
+        self.outbox_size: i64 = 0  # bytes
+        self.wake: Callable[[], None] = _nobody  # its session looks at the outbox
+
+    def push(self, push: Push) -> None:
+        """Tell it something unasked."""
+        self.outbox.append(push)
+        self.outbox_size += push.size
+        self.wake()
 
     def reset(self) -> None:
         """As if newly connected."""
@@ -31,10 +49,20 @@ class Client:
 
 
 class Server:
-    """The whole server. started: Unix seconds; configuration: what CONFIG GET shows."""
+    """The whole server. started: Unix seconds; configuration: what CONFIG GET shows.
 
-    def __init__(self, store: Store, configuration: dict[str, str], started: float) -> None:
+    stop begins a graceful end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        configuration: dict[str, str],
+        started: float,
+        stop: Callable[[], None],
+    ) -> None:
         self.store = store
+        self.stop = stop
         self.configuration = configuration
         self.started = started
         self.facts: dict[str, str] = {}  # of this installation: loop, flavour, pid, port
@@ -42,7 +70,6 @@ class Server:
         self.connections: i64 = 0  # now open
         self.connections_ever: i64 = 0
         self.commands: i64 = 0
-        self.stopping = False
         self.used_memory = 0  # bytes resident; the app refreshes it
         self.peak_memory = 0
         self.cpu_user = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.command.arguments import MAX_I64, SYNTAX, TOO_MUCH, integer
+from kveik.command.command import ALL, ONE, PAIRS, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import MAX_REPLY
@@ -102,3 +103,33 @@ def mset(txn: Transaction, args: list[bytes]) -> object:
 def strlen(txn: Transaction, args: list[bytes]) -> object:
     data = txn.data(args[1])
     return 0 if data is None else len(data)
+
+
+COMMANDS: Final = [
+    on_data(get, "GET", 2, "readonly fast", "string", "Returns the value of a key.", ONE),
+    on_data(
+        mget, "MGET", -2, "readonly fast", "string", "Returns the values of several keys.", ALL
+    ),
+    on_data(
+        mset, "MSET", -3, "write denyoom", "string", "Sets several keys at once.", PAIRS, "1.0.1"
+    ),
+    on_data(
+        set_,
+        "SET",
+        -3,
+        "write denyoom",
+        "string",
+        "Sets the value of a key, with conditions and an expiry.",
+        ONE,
+    ),
+    on_data(
+        strlen,
+        "STRLEN",
+        2,
+        "readonly fast",
+        "string",
+        "Returns the length of a value.",
+        ONE,
+        "2.2.0",
+    ),
+]

@@ -90,7 +90,7 @@ class App:
         self._stopping = asyncio.Event()
         self._sessions: set[Session] = set()
         self._count = 0
-        self._server = Server(store, _configuration(config), time.time())
+        self._server = Server(store, _configuration(config), time.time(), self._stopping.set)
         self._server.most_connections = most_connections()
         self._host: Host | None = None
 
@@ -104,7 +104,7 @@ class App:
         keeper = Keeper(loop, Upkeep(store, ProcessLane(store.disk), ProcessLane(store.disk)))
         gate = Gate(self._server, loop, self._config.durability, syncer.perform, keeper.keep_up)
         self._loader = Loader(loop)
-        self._host = Host(self._server, gate, self._stopping.set)
+        self._host = Host(self._server, gate)
         listeners = []
         for address, bound in sockets:
             make = self._session_factory(loop, address.protocol)

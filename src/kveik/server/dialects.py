@@ -6,8 +6,12 @@ takes them; ProtocolError means that the connection's framing is lost. Called by
 
 from __future__ import annotations
 
+from kveik.command.kvdb import KvdbRequest
+from kveik.command.redis import RedisRequest
+from kveik.command.request import Request
 from kveik.command.state import Client
 from kveik.errors import CommandError
+from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.host import Host, Parked
 from kveik.wire import jsonlines
@@ -32,6 +36,25 @@ class Dialect:
         """Answer one request; False if no whole one is there, or if it is parked."""
         raise NotImplementedError
 
+    def _reply(self, request: Request) -> object:
+        """The reply to a request, or to the one that is parked; it may be parked again."""
+        host = self._host
+        parked = self.parked
+        if parked is None:
+            reply = host.run(self._client, request)
+        else:
+            self.parked = None
+            reply = host.run_again(self._client, request, parked)
+        if host.parked is not None:
+            self.parked = host.parked
+            host.parked = None
+        return reply
+
+    def add_pushes(self) -> None:
+        """Gather what the client is to be told unasked; most protocols have no way to say it."""
+        self._client.outbox = []
+        self._client.outbox_size = 0
+
     def gathered(self) -> i64:
         """Bytes of replies not yet taken."""
         raise NotImplementedError
@@ -50,16 +73,15 @@ class RedisDialect(Dialect):
         super().__init__(host, client)
         self._decoder = RequestDecoder()
         self._encoder = host.encoder
-        self._args: list[bytes] = []  # of the request that is parked
+        self._request = RedisRequest(client, host.finder)
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
 
     def step(self) -> bool:
         host = self._host
-        client = self._client
-        parked = self.parked
-        if parked is None:
+        request = self._request
+        if self.parked is None:
             decoder = self._decoder
             kind = decoder.short()
             if kind != OTHER and self._short(kind, decoder.key, decoder.value):
@@ -67,26 +89,34 @@ class RedisDialect(Dialect):
             args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:
                 return False
-            reply = host.run_redis(client, args)
-        else:
-            self.parked = None
-            args = self._args
-            reply = host.run_again(client, args, parked)
-        if host.parked is not None:
-            self.parked = host.parked
-            host.parked = None
-            self._args = args
+            request.args = args
+        reply = self._reply(request)
+        if self.parked is not None:
             return False
         encoder = self._encoder
-        encoder.protocol = client.protocol
+        encoder.protocol = self._client.protocol
         encoder.add(reply)
         if host.need > self.need:
             self.need = host.need
         return True
 
+    def add_pushes(self) -> None:
+        client = self._client
+        outbox = client.outbox
+        client.outbox = []
+        client.outbox_size = 0
+        encoder = self._encoder
+        encoder.protocol = client.protocol
+        for push in outbox:
+            encoder.add(push)
+            if push.need > self.need:
+                self.need = push.need
+
     def _short(self, kind: i64, key: bytes, value: bytes) -> bool:
         """Answer a GET or SET without more ado; False, and nothing done, if there is more to it."""
         host = self._host
+        if not self._client.plain:
+            return False
         if kind == GET:
             self._encoder.protocol = self._client.protocol
             return host.get_plain(self._client, key)
@@ -119,42 +149,36 @@ class JsonDialect(Dialect):
         self._decoder = LineDecoder()
         self._answers: list[bytes] = []
         self._size: i64 = 0
-        self._request: dict[str, object] = {}  # that is parked
+        self._request: KvdbRequest | None = None  # the one that is parked
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
 
     def step(self) -> bool:
-        parked = self.parked
-        line: bytes | None = None
-        if parked is None:
+        host = self._host
+        request = self._request
+        if request is None:
             line = self._decoder.next()
             if line is None:
                 return False
-        host = self._host
-        host.need = 0
-        try:
-            if line is not None:
-                request = decode_request(line)
-                result = host.run_kvdb(self._client, request)
-            else:
-                assert parked is not None
-                self.parked = None
-                request = self._request
-                result = host.run_kvdb_again(self._client, request, parked)
-            if host.parked is not None:
-                self.parked = host.parked
-                host.parked = None
-                self._request = request
-                return False
-            answer = jsonlines.encode_result(result)
-        except CommandError as error:
-            answer = jsonlines.encode_error(str(error))
-        self._answers.append(answer)
-        self._size += len(answer)
+            try:
+                request = KvdbRequest(decode_request(line))
+            except CommandError as error:
+                self._add(jsonlines.encode_error(str(error)))
+                return True
+        reply = self._reply(request)
+        if self.parked is not None:
+            self._request = request
+            return False
+        self._request = None
+        self._add(_json_answer(reply))
         if host.need > self.need:
             self.need = host.need
         return True
+
+    def _add(self, answer: bytes) -> None:
+        self._answers.append(answer)
+        self._size += len(answer)
 
     def gathered(self) -> i64:
         return self._size
@@ -167,3 +191,12 @@ class JsonDialect(Dialect):
 
     def refusal(self, text: str) -> bytes:
         return jsonlines.encode_error(text)
+
+
+def _json_answer(reply: object) -> bytes:
+    if isinstance(reply, Failure):
+        return jsonlines.encode_error(reply.text)
+    try:
+        return jsonlines.encode_result(reply)
+    except CommandError as error:
+        return jsonlines.encode_error(str(error))

@@ -8,43 +8,53 @@ loaded the command runs again from the start. Called by the dialects, on the loo
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
-from kveik.command import kvdb, registry
+from kveik.command.job import Job
+from kveik.command.registry import Finder
+from kveik.command.request import Request
 from kveik.command.state import Client, Server
 from kveik.engine.cache import Cached
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import PREFIXES, Transaction, unpin
-from kveik.errors import CommandError, KveikError, StorageError
 from kveik.limits import MAX_NAP
-from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.gate import Gate
 from kveik.wire.replies import ReplyEncoder
 
-log = logging.getLogger("kveik")
-
 
 class Parked:
-    """A command that waits for a block. held: what it has pinned; error: why there is no block."""
+    """A request that is put aside. held: what it has pinned; error: why there is no block.
 
-    def __init__(self, store: Store, fault: Fault, held: list[Cached]) -> None:
+    It waits for a block (fault), or, with a job and no fault, for others to have their turn.
+    """
+
+    def __init__(self, store: Store, fault: Fault | None, held: list[Cached]) -> None:
         self.fault = fault
         self.held = held
-        self.loaded = False
+        self.job: Job | None = None  # that goes on; without one the request runs from the start
+        self.loaded = fault is None
         self.error: Exception | None = None
         self._store = store
         self._waits = False  # the table's file is kept for it
 
-    def wait(self) -> None:
-        """It will be loaded beside the loop; a compaction must not take the file away meanwhile."""
-        self._waits = True
-        self._store.keep(self.fault.table)
+    def fetch(self) -> bool:
+        """Whether what is missing is there, or can be had at once.
+
+        Otherwise it will be loaded beside the loop: a compaction must not take the file away.
+        """
+        if self.error is not None:
+            raise self.error
+        fault = self.fault
+        if not self.loaded and fault is not None:
+            self.loaded = fault.load(True)
+            if not self.loaded:
+                self._waits = True
+                self._store.keep(fault.table)
+        return self.loaded
 
     def load(self) -> None:
         """Read the block; on any thread."""
+        assert self.fault is not None
         try:
             self.loaded = self.fault.load(False)
         except Exception as error:  # the command tells it
@@ -52,38 +62,42 @@ class Parked:
 
     def settle(self) -> list[Cached]:
         """Put the block in its place; what the command has pinned so far."""
-        self.fault.settle(self._store.cache)
+        held = self.held
+        self.held = []
+        fault = self.fault
+        if fault is not None:
+            fault.settle(self._store.cache)
+            held = held + fault.pinned
         self._end_wait()
-        return self.held + self.fault.pinned
+        return held
 
     def let_go(self) -> None:
         """Nobody waits for it any more."""
         self._end_wait()
         unpin(self.held)
         self.held = []
+        if self.job is not None:
+            self.job.end()
 
     def _end_wait(self) -> None:
-        if self._waits:
+        fault = self.fault
+        if self._waits and fault is not None:
             self._waits = False
-            self._store.let_go(self.fault.table)
-
-
-INTERNAL = "ERR internal error; the server's log has the details"
+            self._store.let_go(fault.table)
 
 
 class Host:
-    def __init__(self, server: Server, gate: Gate, stop: Callable[[], None]) -> None:
+    def __init__(self, server: Server, gate: Gate) -> None:
         self.server = server
         self.gate = gate
-        self._stop = stop
         self._store = server.store
         self._txn = Transaction(server.store)
-        self._finder = registry.Finder()
         self.need: i64 = 0
         self.parked: Parked | None = None
         # One for all connections: a turn takes its replies before the next begins, and what one
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
+        self.finder = Finder()  # it remembers the last command, whoever sent it
 
     def get_plain(self, client: Client, key: bytes) -> bool:
         """Answer a GET if that is plain, in memory and safe to show; False: run GET."""
@@ -108,115 +122,75 @@ class Host:
         self.gate.commit_soon()
         return True
 
-    def run_redis(self, client: Client, args: list[bytes]) -> object:
-        """The reply to one Redis request; look at `parked` before it is used."""
+    def run(self, client: Client, request: Request) -> object:
+        """The reply to one request; look at `parked` before it is used."""
         self.server.commands += 1
         self.need = 0
         txn = self._txn
         txn.begin(client.database)
         try:
-            command = self._finder.find(args)
-            if command.on_data is not None:
-                reply = command.run(txn, args)
-                self._commit(txn)
-                return reply
-            on_client = command.on_client
-            if on_client is not None:
-                return on_client(client, args)
-            return self._run_server(command, client, args)
+            return self._performed(request)
         except Fault as fault:
-            return self.run_again(client, args, Parked(self._store, fault, []))
+            return self.run_again(client, request, Parked(self._store, fault, []))
         except Exception as error:
             self.need = txn.seen
-            return Failure(_redis_text(error, args[0]))
+            return request.failure(error)
 
-    def run_again(self, client: Client, args: list[bytes], parked: Parked) -> object:
-        """As run_redis, for a command that has missed a block."""
-        txn = self._txn
+    def run_again(self, client: Client, request: Request, parked: Parked) -> object:
+        """As run, for a request that has been parked."""
+        job = parked.job
         try:
-            while self._get(parked):
-                self._resume(client, parked)
+            while parked.fetch():
                 try:
-                    command = self._finder.find(args)
-                    reply = command.run(txn, args)
-                    self._commit(txn)
-                    return reply
+                    if job is None:
+                        return self._perform_again(client, request, parked)
+                    return self._go_on(job, parked)
                 except Fault as fault:
-                    parked = Parked(self._store, fault, txn.held())
+                    parked = Parked(self._store, fault, self._txn.held())
+                    parked.job = job
+            self.parked = parked
         except Exception as error:
-            self.need = txn.seen
-            return Failure(_redis_text(error, args[0]))
+            parked.let_go()
+            self.need = self._txn.seen if job is None else job.seen
+            return request.failure(error)
         return None
 
-    def _get(self, parked: Parked) -> bool:
-        """Whether what is missing is there, or can be had at once; otherwise it is parked."""
-        if parked.error is not None:
-            parked.let_go()
-            raise parked.error
-        if not parked.loaded:
-            try:
-                parked.loaded = parked.fault.load(True)
-            except Exception:
-                parked.let_go()
-                raise
-        if not parked.loaded:
-            parked.wait()
-            self.parked = parked
-        return parked.loaded
-
-    def _resume(self, client: Client, parked: Parked) -> None:
-        """The transaction of a command that has been parked, from the start."""
+    def _perform_again(self, client: Client, request: Request, parked: Parked) -> object:
         txn = self._txn
         txn.begin(client.database)
         txn.adopt(parked.settle())
         self.need = 0
+        return self._performed(request)
 
-    def _run_server(self, command: registry.Command, client: Client, args: list[bytes]) -> object:
-        on_server = command.on_server
-        assert on_server is not None
-        reply = on_server(self.server, args)
-        if self.server.stopping:
-            client.closing = True
-            self._stop()
+    def _performed(self, request: Request) -> object:
+        txn = self._txn
+        reply = request.perform(txn)
+        if txn.dirty():
+            self.need = self._store.commit(txn.writes)
+            self.gate.commit_soon()
+        else:
+            self.need = txn.seen
+        if isinstance(reply, Job):
+            self._put_aside(reply)
+            return None
         return reply
 
-    def run_kvdb(self, client: Client, request: dict[str, object]) -> object:
-        """The result of one request of the JSON lines protocol; raises CommandError.
-
-        Look at `parked` before it is used.
-        """
-        self.server.commands += 1
-        self.need = 0
+    def _go_on(self, job: Job, parked: Parked) -> object:
+        """A step of a long command, and its reply if that was the last."""
         txn = self._txn
-        txn.begin(client.database)
-        try:
-            operation = kvdb.find(request)
-            result = operation(txn, request)
-            self._commit(txn)
-            return result
-        except Fault as fault:
-            return self.run_kvdb_again(client, request, Parked(self._store, fault, []))
-        except Exception as error:
-            self.need = txn.seen
-            raise CommandError(_plain_text(error, str(request.get("command")))) from None
+        txn.begin(0)
+        txn.adopt(parked.settle())
+        if job.step():
+            self._put_aside(job)
+            return None
+        self.need = job.seen
+        reply = job.reply()
+        job.end()
+        return reply
 
-    def run_kvdb_again(self, client: Client, request: dict[str, object], parked: Parked) -> object:
-        """As run_kvdb, for a request that has missed a block."""
-        txn = self._txn
-        try:
-            while self._get(parked):
-                self._resume(client, parked)
-                try:
-                    operation = kvdb.find(request)
-                    result = operation(txn, request)
-                    self._commit(txn)
-                    return result
-                except Fault as fault:
-                    parked = Parked(self._store, fault, txn.held())
-        except Exception as error:
-            self.need = txn.seen
-            raise CommandError(_plain_text(error, str(request.get("command")))) from None
-        return None
+    def _put_aside(self, job: Job) -> None:
+        self.parked = Parked(self._store, None, [])
+        self.parked.job = job
 
     def owed(self) -> float:
         """Seconds that whoever has just written should wait, as upkeep is behind."""
@@ -229,33 +203,3 @@ class Host:
         store.owed -= nap
         store.stalled += nap
         return nap
-
-    def _commit(self, txn: Transaction) -> None:
-        if txn.dirty():
-            self.need = self._store.commit(txn.writes)
-            self.gate.commit_soon()
-        else:
-            self.need = txn.seen
-
-
-def _redis_text(error: Exception, command: bytes) -> str:
-    """What a client is told; our own bugs go to the log with their trace."""
-    if isinstance(error, CommandError):
-        return str(error)
-    if isinstance(error, StorageError):
-        return f"MISCONF {error}"
-    if isinstance(error, OSError):
-        return f"ERR the data could not be read: {error}"
-    if isinstance(error, KveikError):
-        return f"ERR {error}"
-    log.error("internal error in %r", command[:64], exc_info=error)
-    return INTERNAL
-
-
-def _plain_text(error: Exception, command: str) -> str:
-    if isinstance(error, KveikError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"the data could not be read: {error}"
-    log.error("internal error in %r", command[:64], exc_info=error)
-    return INTERNAL[4:]

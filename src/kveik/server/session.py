@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kveik.command.state import Client
 from kveik.errors import ProtocolError
-from kveik.limits import OUTPUT_BOUND, REQUESTS_A_TURN
+from kveik.limits import OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
 from kveik.native import i64
 from kveik.server.dialects import Dialect, JsonDialect, RedisDialect
 from kveik.server.host import Host, Parked
@@ -57,7 +57,8 @@ class Session:
         self._again = False  # a turn is scheduled
         self._eof = False  # the peer sends no more
         self._ended = False  # close once everything has left
-        self.client = Client(number, "")
+        self.client = Client(host.server, number, "")
+        self.client.wake = self._wake
 
     # --- called by asyncio ----------------------------------------------------------------------
 
@@ -137,6 +138,8 @@ class Session:
         left: i64 = REQUESTS_A_TURN
         done = False
         try:
+            if self.client.outbox and not self._full and self._room(dialect):
+                dialect.add_pushes()
             while left > 0 and not self._full and self._room(dialect):
                 if not dialect.step():
                     done = dialect.parked is None
@@ -157,8 +160,7 @@ class Session:
             return
         self._send(dialect)
         if dialect.parked is not None:
-            self._loading = True
-            self._load(dialect.parked, self._loaded)
+            self._put_aside(dialect.parked)
         if done and self._eof:
             self._ended = True
         if self._ended:
@@ -189,6 +191,22 @@ class Session:
         if not self._again:
             self._again = True
             self._loop.call_later(self._host.pay(), self._next_turn)
+
+    def _put_aside(self, parked: Parked) -> None:
+        """The request goes on once its block is loaded, or once others have had their turn."""
+        self._loading = True
+        if parked.fault is None:
+            self._loop.call_soon(self._loaded, parked)
+        else:
+            self._load(parked, self._loaded)
+
+    def _wake(self) -> None:
+        """There is something to tell unasked."""
+        if self.client.outbox_size > PUSH_BOUND:
+            log.warning("connection %s reads too slowly: cut off", self.client.address)
+            self.abort()
+        elif not self._ended:
+            self._turn_soon()
 
     def _loaded(self, parked: Parked) -> None:
         """What a parked command waited for is there."""

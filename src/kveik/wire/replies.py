@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.format.coding import BytesWriter
-from kveik.model import NO_REPLY, OK, Cell, Failure, Simple, Verbatim
+from kveik.model import NO_REPLY, OK, Cell, Failure, Push, Simple, Verbatim
 from kveik.native import i64
 
 CRLF: Final = b"\r\n"
@@ -95,8 +95,22 @@ class ReplyEncoder:
                 self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
             else:
                 self._bulk(text)
+        elif isinstance(reply, Push):
+            self._push(reply)
         elif reply is not NO_REPLY:
             raise TypeError(f"no reply: {type(reply).__name__}")
+
+    def _push(self, push: Push) -> None:
+        known = push.encoded.get(self.protocol)
+        if known is None:
+            one = ReplyEncoder()
+            one.protocol = self.protocol
+            one.add(push.items)
+            known = one.take()
+            if self.protocol == 3:
+                known = b">" + known[1:]
+            push.encoded[self.protocol] = known
+        self._out.write(known)
 
     def _boolean(self, value: bool) -> None:
         if self.protocol == 3:

@@ -1,0 +1,30 @@
+"""A command that takes long: done in short steps, between which others have their turn.
+
+It reads a snapshot, so what it answers is one instant. Returned by a command's function in place of
+a reply; the host steps it to its end.
+"""
+
+from __future__ import annotations
+
+from kveik.native import i64
+
+
+class Job:
+    """seen: the newest commit that its reply shows."""
+
+    def __init__(self) -> None:
+        self.seen: i64 = 0
+
+    def step(self) -> bool:
+        """Go on for a millisecond or so; False once it is done. Fault: nothing changed, call again.
+
+        CommandError and its kin: it cannot be done.
+        """
+        raise NotImplementedError
+
+    def reply(self) -> object:
+        """Once it is done."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """It is done, or nobody waits for it any more: let go of what it holds. Idempotent."""

@@ -1,0 +1,36 @@
+"""A request as the host knows it: what it does to a transaction, and how its failure is told.
+
+Each protocol has its own kind; the dialect fills one in, the host performs it, from the start again
+where a block was missing.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from kveik.engine.transaction import Transaction
+from kveik.errors import KveikError
+from kveik.model import Failure
+
+log = logging.getLogger("kveik")
+
+INTERNAL = "internal error; the server's log has the details"
+
+
+class Request:
+    def perform(self, txn: Transaction) -> object:
+        """The reply, or a Job. Fault, CommandError and its kin: nothing has changed."""
+        raise NotImplementedError
+
+    def name(self) -> str:
+        """What it asks for, for the server's log."""
+        raise NotImplementedError
+
+    def failure(self, error: Exception) -> Failure:
+        """What the client is told of an error; our own bugs go to the log with their trace."""
+        if isinstance(error, KveikError):
+            return Failure(str(error))
+        if isinstance(error, OSError):
+            return Failure(f"the data could not be read: {error}")
+        log.error("internal error in %s", self.name()[:64], exc_info=error)
+        return Failure(INTERNAL)
