@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from kveik.command.arguments import SYNTAX, shown
-from kveik.command.command import on_client
+from kveik.command.command import Command, on_client
 from kveik.command.sessions import REDIS_VERSION
 from kveik.command.state import Client, Server
 from kveik.errors import CommandError
@@ -106,7 +106,7 @@ def _sections(server: Server) -> dict[str, dict[str, object]]:
     }
 
 
-COMMANDS: Final = [
+COMMANDS: Final[list[Command]] = [
     on_client(
         config,
         "CONFIG",

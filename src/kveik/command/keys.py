@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.command.arguments import SYNTAX
-from kveik.command.command import ALL, ONE, on_data
+from kveik.command.command import ALL, ONE, Command, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.model import OK, Simple
@@ -50,7 +50,7 @@ def _flush(txn: Transaction, args: list[bytes], all_databases: bool) -> object:
     return OK
 
 
-COMMANDS: Final = [
+COMMANDS: Final[list[Command]] = [
     on_data(
         dbsize,
         "DBSIZE",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.command.arguments import SYNTAX, TOO_MUCH, integer
-from kveik.command.command import on_data
+from kveik.command.command import Command, on_data
 from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
@@ -97,7 +97,7 @@ def _edge(text: bytes) -> bytes | None:
     return text[1:]
 
 
-COMMANDS: Final = [
+COMMANDS: Final[list[Command]] = [
     on_data(
         kv_range,
         "KV.RANGE",

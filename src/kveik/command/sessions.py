@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.command.arguments import SYNTAX, integer, shown
-from kveik.command.command import on_client
+from kveik.command.command import Command, on_client
 from kveik.command.state import Client
 from kveik.errors import CommandError
 from kveik.limits import DATABASES
@@ -129,7 +129,7 @@ def _checked_name(name: bytes) -> bytes:
     return name
 
 
-COMMANDS: Final = [
+COMMANDS: Final[list[Command]] = [
     on_client(
         auth,
         "AUTH",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.command.arguments import MAX_I64, SYNTAX, TOO_MUCH, integer
-from kveik.command.command import ALL, ONE, PAIRS, on_data
+from kveik.command.command import ALL, ONE, PAIRS, Command, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import MAX_REPLY
@@ -105,7 +105,7 @@ def strlen(txn: Transaction, args: list[bytes]) -> object:
     return 0 if data is None else len(data)
 
 
-COMMANDS: Final = [
+COMMANDS: Final[list[Command]] = [
     on_data(get, "GET", 2, "readonly fast", "string", "Returns the value of a key.", ONE),
     on_data(
         mget, "MGET", -2, "readonly fast", "string", "Returns the values of several keys.", ALL
