@@ -259,4 +259,4 @@ def test_a_transaction_ranges_over_its_own_writes(
     if limit >= 0:
         expected = expected[:limit]
     assert rows.keys == expected
-    assert [cell.data for cell in rows.cells] == [content[key] for key in expected]
+    assert [rows.data(at) for at in range(len(rows.keys))] == [content[key] for key in expected]

@@ -88,7 +88,7 @@ def check_reads(
     if limit >= 0:
         expected = expected[:limit]
     rows = txn.scan(start, stop, reverse, limit)
-    assert [(k, c.data) for k, c in zip(rows.keys, rows.cells, strict=True)] == expected
+    assert [(key, rows.data(at)) for at, key in enumerate(rows.keys)] == expected
     alive = dict(model_range(model, txn.database, txn.now(), b"", None))
     for key in {key for _, key in model} | {b"a"}:
         cell = txn.get(key)

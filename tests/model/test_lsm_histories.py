@@ -160,7 +160,7 @@ class StoreMachine(RuleBasedStateMachine):
             wanted.reverse()
         rows = driver.read(driver.store, lambda txn: txn.scan(start, stop, reverse, limit))
         assert rows.keys == (wanted if limit < 0 else wanted[:limit])
-        assert [cell.data for cell in rows.cells] == [left[key] for key in rows.keys]
+        assert [rows.data(at) for at in range(len(rows.keys))] == [left[key] for key in rows.keys]
 
     @rule(key=keys)
     def get(self, key: bytes) -> None:

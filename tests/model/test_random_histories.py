@@ -228,7 +228,7 @@ class StoreMachine(RuleBasedStateMachine):
             wanted = wanted[:limit]
         rows = txn.scan(start, stop, reverse, limit)
         assert rows.keys == wanted
-        assert [cell.data for cell in rows.cells] == [alive[key] for key in wanted]
+        assert [rows.data(at) for at in range(len(rows.keys))] == [alive[key] for key in wanted]
 
     @rule(database=databases, key=keys)
     def get(self, database: int, key: bytes) -> None:
@@ -262,7 +262,7 @@ class StoreMachine(RuleBasedStateMachine):
         txn.begin(database)
         rows = txn.scan(b"", None)
         assert txn.count() >= len(rows.keys)
-        return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
+        return {key: rows.data(at) for at, key in enumerate(rows.keys)}
 
 
 TestRandomHistories = StoreMachine.TestCase

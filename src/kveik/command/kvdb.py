@@ -38,7 +38,8 @@ def read_key_range(txn: Transaction, request: Members) -> object:
     rows = txn.scan(start, _key(request, "end_key") + b"\x00")
     found: dict[str, Cell] = {}
     size: i64 = 0
-    for key, cell in zip(rows.keys, rows.cells, strict=True):
+    for at, key in enumerate(rows.keys):
+        cell = rows.cell(at)
         found[key_as_text(key)] = cell
         size += len(key) + len(cell.data)
         if size > MAX_REPLY:

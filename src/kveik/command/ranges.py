@@ -42,7 +42,7 @@ def _flat(rows: Rows, options: RangeOptions) -> list[bytes]:
         flat.append(key)
         size += len(key)
         if not options.keys_only:
-            data = rows.cells[at].data
+            data = rows.data(at)
             flat.append(data)
             size += len(data)
         if size > MAX_REPLY:

@@ -20,11 +20,14 @@ UNKNOWN: Final = -1  # a block's place that its partition has to be asked for
 
 
 class TableCursor:
-    """Entries from start (included) to stop (excluded); keys and values are the last chunk."""
+    """Entries from start (included) to stop (excluded); keys and values are the last chunk.
+
+    Keys come without the database's byte; a plain value as its bytes, others as Cells.
+    """
 
     def __init__(self, table: Table, start: bytes, stop: bytes, reverse: bool) -> None:
         self.keys: list[bytes] = []
-        self.values: list[bytes] = []
+        self.values: list[object] = []
         self._table = table
         self._start = start
         self._stop = stop
@@ -45,7 +48,7 @@ class TableCursor:
         Raises Fault where there is nothing to hand out before one is settled.
         """
         keys: list[bytes] = []
-        values: list[bytes] = []
+        values: list[object] = []
         room: i64 = READAHEAD
         while len(keys) < count and room > 0:
             if self._low >= self._high:
@@ -62,17 +65,17 @@ class TableCursor:
         self.values = values
         return len(keys) > 0
 
-    def _take(self, count: i64, keys: list[bytes], values: list[bytes]) -> i64:
+    def _take(self, count: i64, keys: list[bytes], values: list[object]) -> i64:
         """Append so many entries of the block; about the bytes that they have."""
         block = self._block
         assert block is not None
         if not self._reverse:
-            block.copy(self._low, self._low + count, keys, values)
+            block.read(self._low, self._low + count, keys, values)
             self._low += count
         else:
             some_keys: list[bytes] = []
-            some_values: list[bytes] = []
-            block.copy(self._high - count, self._high, some_keys, some_values)
+            some_values: list[object] = []
+            block.read(self._high - count, self._high, some_keys, some_values)
             some_keys.reverse()
             some_values.reverse()
             keys.extend(some_keys)

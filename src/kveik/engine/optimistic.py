@@ -50,8 +50,8 @@ class ReadRange:
         behind = now.scan(self.low, self.high, False, -1)
         if before.keys != behind.keys:
             return False
-        pairs = zip(before.cells, behind.cells, strict=True)
-        return False not in [_same(one, other) for one, other in pairs]
+        places = range(len(before.keys))
+        return False not in [_same(before.cell(at), behind.cell(at)) for at in places]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -190,10 +190,11 @@ class OptimisticTransaction:
                         held += fault.pinned
             finally:
                 unpin(held)
-            for cell in rows.cells:
+            found = [rows.cell(at) for at in range(len(rows.keys))]
+            for cell in found:
                 self._note(cell)
-            keys.extend([key[1:] for key in rows.keys])
-            cells.extend(rows.cells)
+            keys.extend(rows.keys)
+            cells.extend(found)
             self._shared.wait_for(min(rows.seen, self._snapshot.lsn()))
         return more
 

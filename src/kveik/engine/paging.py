@@ -16,9 +16,10 @@ from kveik.engine.snapshot import Snapshot
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
 from kveik.errors import UseError
-from kveik.format.keys import decode_key
+from kveik.format.keys import decode_key, is_plain
 from kveik.format.values import decode_value
 from kveik.limits import PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
+from kveik.model import Cell
 from kveik.native import i64, mypyc_attr
 
 
@@ -160,8 +161,12 @@ class Items(Iteration):
     def __next__(self) -> Any:  # a pair; mypyc wants it in one piece
         at = self._step()
         rows = self._pages.rows
-        cell = rows.cells[at]
-        return decode_key(rows.keys[at][1:]), decode_value(cell.kind, cell.data)
+        key = rows.keys[at]
+        value = rows.values[at]
+        if not isinstance(value, bytes):
+            assert isinstance(value, Cell)
+            value = decode_value(value.kind, value.data)
+        return key if is_plain(key) else decode_key(key), value
 
 
 class Keys(Iteration):
@@ -169,4 +174,4 @@ class Keys(Iteration):
 
     def __next__(self) -> Any:
         at = self._step()
-        return decode_key(self._pages.rows.keys[at][1:])
+        return decode_key(self._pages.rows.keys[at])

@@ -52,14 +52,15 @@ class Reader(Shown):
         """The value of a key, or default."""
         stored = key if isinstance(key, bytes) and 0 < len(key) <= MAX_KEY else encode_key(key)
         shared = self._shared
-        shared.enter()
-        try:
+        if shared.alone():
             view = self._view()
             plain = view.plain(PREFIXES[0] + stored)
             if plain is not None:
                 return plain
             if view.absent:
                 return default
+        shared.enter()
+        try:
             cell = self._look(stored)
             self._await_seen()
         finally:
@@ -199,7 +200,7 @@ class Reader(Shown):
             pages.read()
             return
         if more and (most < 0 or most > len(rows.keys)):
-            last = rows.keys[-1][1:] if rows.keys else b""
+            last = rows.keys[-1] if rows.keys else b""
             if not last:  # it was all tombstones so far
                 pages.goes_on(self._stay(), low, high, reverse)
             elif reverse:

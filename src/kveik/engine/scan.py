@@ -14,28 +14,46 @@ from kveik.engine.cursor import TableCursor
 from kveik.engine.memtable import Memtable
 from kveik.engine.table import Table
 from kveik.engine.view import View
-from kveik.format.entry import decode_cell
 from kveik.limits import MAX_COMMIT
-from kveik.model import DELETED, Cell
+from kveik.model import BYTES, DELETED, Cell
 from kveik.native import i64
 
 CHUNK: Final = 256  # entries that a source gives at a time, at most
 
 
 class Rows:
-    """What a scan found, in order: keys with their cells, and the newest commit it looked at."""
+    """What a scan found, in order, and the newest commit it looked at.
 
-    __slots__ = ("cells", "keys", "seen", "size")
+    keys: without the database's byte. values: the bytes of a plain value, a Cell for any other.
+    """
+
+    __slots__ = ("keys", "seen", "size", "values")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
-        self.cells: list[Cell] = []
+        self.values: list[object] = []
         self.size: i64 = 0  # bytes of the values
         self.seen: i64 = 0
 
+    def data(self, at: i64) -> bytes:
+        """The bytes of a row's value."""
+        value = self.values[at]
+        if isinstance(value, bytes):
+            return value
+        assert isinstance(value, Cell)
+        return value.data
+
+    def cell(self, at: i64) -> Cell:
+        """A row's value as a cell."""
+        value = self.values[at]
+        if isinstance(value, bytes):
+            return Cell(BYTES, value)
+        assert isinstance(value, Cell)
+        return value
+
 
 class Source:
-    """A chunk of entries, of which those before `at` have been used. values: Cells, or stored."""
+    """A chunk of entries, of which those before `at` have been used; keys and values as in Rows."""
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
@@ -48,8 +66,8 @@ class Source:
         """The next chunk, of up to `count` entries. Fault: nothing has changed."""
         raise NotImplementedError
 
-    def hides(self, key: bytes) -> bool:
-        """Whether a range tombstone in it hides what older sources say of a key."""
+    def hides(self, stored: bytes) -> bool:
+        """Whether a range tombstone in it hides what older sources say of a stored key."""
         return False
 
 
@@ -64,17 +82,18 @@ class MemtableSource(Source):
 
     def fill(self, count: i64) -> None:
         memtable = self._memtable
-        self.keys = memtable.page(self._low, self._high, self._reverse, count)
-        self.values = [memtable.get(key) for key in self.keys]
+        stored = memtable.page(self._low, self._high, self._reverse, count)
+        self.keys = [key[1:] for key in stored]
+        self.values = [memtable.probe(key) for key in stored]
         self.at = 0
-        self.done = len(self.keys) < count
-        if self.keys and self._reverse:
-            self._high = self.keys[-1]
-        elif self.keys:
-            self._low = self.keys[-1] + b"\x00"
+        self.done = len(stored) < count
+        if stored and self._reverse:
+            self._high = stored[-1]
+        elif stored:
+            self._low = stored[-1] + b"\x00"
 
-    def hides(self, key: bytes) -> bool:
-        return self._memtable.clears.at(key) > 0
+    def hides(self, stored: bytes) -> bool:
+        return self._memtable.clears.at(stored) > 0
 
 
 class OwnSource(Source):
@@ -90,8 +109,8 @@ class OwnSource(Source):
         self.hiding = len(clears) > 0
         self._clears = clears
 
-    def hides(self, key: bytes) -> bool:
-        return any(start <= key < stop for start, stop in self._clears)
+    def hides(self, stored: bytes) -> bool:
+        return any(start <= stored < stop for start, stop in self._clears)
 
 
 class TableSource(Source):
@@ -118,7 +137,7 @@ class TableSource(Source):
             more = cursor.chunk(count)
             if more:
                 self.keys = cursor.keys
-                self.values = list(cursor.values)
+                self.values = cursor.values
                 self.at = 0
                 return
             self._cursor = None
@@ -129,11 +148,11 @@ class TableSource(Source):
                 self.done = True
                 return
 
-    def hides(self, key: bytes) -> bool:
+    def hides(self, stored: bytes) -> bool:
         for table in self._tables:
             info = table.info
-            if info.clears > 0 and info.low <= key < info.high:
-                return table.hidden(key)
+            if info.clears > 0 and info.low <= stored < info.high:
+                return table.hidden(stored)
         return False
 
 
@@ -195,8 +214,10 @@ class Scan:
         keys = source.keys
         values = source.values
         at = source.at
-        while at < len(keys) and (limit < 0 or len(rows.keys) < limit):
-            self._add(rows, keys[at], values[at])
+        stop: i64 = len(keys)
+        taken: i64 = len(rows.keys)
+        while at < stop and (limit < 0 or taken < limit):
+            taken += self._add(rows, keys[at], values[at])
             at += 1
         source.at = at
 
@@ -239,7 +260,8 @@ class Scan:
             merged.update(zip(keys, values, strict=True))
             return
         for at, key in enumerate(keys):
-            if not any([hider.hides(key) for hider in newer]):
+            stored = self._low[:1] + key
+            if not any([hider.hides(stored) for hider in newer]):
                 merged[key] = values[at]
 
     def _newer_hiders(self, source: Source) -> list[Source]:
@@ -251,18 +273,20 @@ class Scan:
                 newer.append(candidate)
         return newer
 
-    def _add(self, rows: Rows, key: bytes, value: object) -> None:
-        if isinstance(value, Cell):
-            cell = value
-            if cell.lsn > rows.seen:
-                rows.seen = cell.lsn
+    def _add(self, rows: Rows, key: bytes, value: object) -> i64:
+        """Add a row if it is live; how many were added."""
+        if isinstance(value, bytes):
+            rows.size += len(value)
         else:
-            assert isinstance(value, bytes)
-            cell = decode_cell(value, 0, len(value))
-        if cell.kind != DELETED and (cell.expires == 0 or cell.expires > self._now):
-            rows.keys.append(key)
-            rows.cells.append(cell)
-            rows.size += len(cell.data)
+            assert isinstance(value, Cell)
+            if value.lsn > rows.seen:
+                rows.seen = value.lsn
+            if value.kind == DELETED or (value.expires != 0 and value.expires <= self._now):
+                return 0
+            rows.size += len(value.data)
+        rows.keys.append(key)
+        rows.values.append(value)
+        return 1
 
 
 def behind(keys: list[bytes], at: i64, fence: bytes, reverse: bool) -> i64:

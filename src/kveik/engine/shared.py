@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from kveik.engine.forks import forks
 from kveik.engine.log import Group
@@ -23,6 +24,8 @@ from kveik.errors import ClosedError, DiskFullError, FailStopError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
 from kveik.native import Lock, i64
+
+COMPILED: Final = not __file__.endswith(".py")
 
 Submit = Callable[[Callable[[], None]], object]  # runs a function in another thread
 
@@ -66,6 +69,14 @@ class Shared:
         if forks.count != self._forks:
             raise UseError("the database was opened before a fork: open it again in this process")
         self.lock.acquire()
+
+    def alone(self) -> bool:
+        """Whether this thread may read what is in memory without the lock, for a moment.
+
+        Nobody holds it, and compiled code keeps the interpreter's lock until it calls something
+        that lets go of it: as long as it does not, nothing can change.
+        """
+        return COMPILED and not self.lock.locked() and forks.count == self._forks
 
     def leave(self) -> None:
         self.lock.release()

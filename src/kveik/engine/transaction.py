@@ -191,19 +191,17 @@ class Transaction:
     ) -> Rows:
         """The live entries from start (included) to stop (excluded; None: the end), in order.
 
-        limit < 0 means all. The keys of the rows are the caller's, without the database's byte.
-        LimitError if it is too much for one answer.
+        limit < 0 means all. LimitError if it is too much for one answer.
         """
         rows = Rows()
         more = self.scanner(start, stop, reverse).page(rows, limit)
         self.seen = max(self.seen, rows.seen)
         if more and rows.size >= MAX_COMMIT and (limit < 0 or len(rows.keys) < limit):
             raise LimitError(f"a range has more than {MAX_COMMIT} bytes of values: read less of it")
-        rows.keys = [key[1:] for key in rows.keys]
         return rows
 
     def scanner(self, start: bytes, stop: bytes | None, reverse: bool = False) -> Scan:
-        """As scan, for who reads page by page; the keys of its rows are stored keys."""
+        """As scan, for who reads page by page."""
         low = self._prefix + start
         high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
         return Scan(self._point.view, low, high, reverse, self.now(), self._own(low, high, reverse))
@@ -212,6 +210,6 @@ class Transaction:
         if not self.dirty():
             return None
         self._index_writes()
-        keys = sorted([key for key in self._overlay if low <= key < high], reverse=reverse)
-        values: list[object] = [self._overlay[key] for key in keys]
-        return OwnSource(keys, values, self._clears)
+        stored = sorted([key for key in self._overlay if low <= key < high], reverse=reverse)
+        values: list[object] = [self._overlay[key] for key in stored]
+        return OwnSource([key[1:] for key in stored], values, self._clears)

@@ -67,6 +67,8 @@ class View:
         """
         self.absent = False
         for memtable in self.memtables:
+            if memtable.lsn == 0:
+                continue  # nothing is in it: its lookup is saved
             value = memtable.probe(key)
             if value is not None:
                 return value if isinstance(value, bytes) else None

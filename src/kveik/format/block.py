@@ -26,6 +26,8 @@ from kveik.format.coding import (
     write_i32_le,
     write_varint,
 )
+from kveik.format.entry import decode_cell
+from kveik.model import BYTES
 from kveik.native import i32, i64, u8
 
 FIXED: Final = 8  # bytes before the heads
@@ -33,6 +35,7 @@ PER_ENTRY: Final = 8  # bytes of an entry's head and end
 NO_ENTRY: Final = "an entry of a block makes no sense"
 PADDING: Final = bytes(8)
 SHORT: Final = 128  # a suffix below this has its size in one byte
+ALL_BITS: Final = (1 << 62) - 1  # the most that is a machine number as it stands
 INLINE: Final = 16384  # bytes; a longer value is not copied while its block is made
 
 
@@ -212,10 +215,26 @@ class Block:
         """The entry with this key; -1 if there is none."""
         if self._beside_prefix(key) != 0:
             return -1
-        found = self._search(key, 0)
-        if found == self.count or self._order(found, key) != 0:
-            return -1
-        return found
+        low: i64 = 0
+        high: i64 = self.count
+        data = self.data
+        head: i64 = i64(_head(key, self._prefix_size)) & 0xFFFFFFFF
+        while low < high:
+            middle: i64 = (low + high) >> 1
+            other: i64 = i64(read_i32_be(data, FIXED + 4 * middle)) & 0xFFFFFFFF
+            if other < head:
+                low = middle + 1
+            elif other > head:
+                high = middle
+            else:
+                order = self._order(middle, key)
+                if order == 0:
+                    return middle
+                if order > 0:
+                    high = middle
+                else:
+                    low = middle + 1
+        return -1
 
     def _search(self, key: bytes, behind: i64) -> i64:
         """The first entry above `key`, or, where behind is 0, not below it.
@@ -257,9 +276,8 @@ class Block:
         start += 1
         if suffix >= SHORT:
             suffix, start = read_varint(data, start - 1, len(data))
-        return 0 - compare(
-            data, start, suffix, key, self._prefix_size, len(key) - self._prefix_size
-        )
+        skip: i64 = self._prefix_size
+        return 0 - compare(data, start, suffix, key, skip, len(key) - skip)
 
     def _start(self, at: i64) -> i64:
         """Where entry `at` begins."""
@@ -333,6 +351,37 @@ class Block:
                 values.append(data[stop:end])
             at += 1
 
+    def read(self, first: i64, last: i64, keys: list[bytes], values: list[object]) -> None:
+        """Append the entries from first to last (excluded) as readers know them.
+
+        Keys without their first byte, the database's; a plain value as its bytes, others as Cells.
+        """
+        data = self.data
+        most: i64 = len(data)
+        prefix = self.prefix()[1:]
+        skip: i64 = 0 if self._prefix_size > 0 else 1
+        start = self._start(first) if first < last else 0
+        ends: i64 = self._ends + 4 * first
+        at = first
+        while at < last:
+            end: i64 = self._entries + i64(read_i32_le(data, ends))
+            suffix: i64 = data[start]
+            start += 1
+            if suffix >= SHORT:
+                suffix, start = read_varint(data, start - 1, most)
+            stop: i64 = start + suffix
+            if start + skip > stop or stop >= end:
+                raise ValueError(NO_ENTRY)
+            key = data[start + skip : stop]
+            keys.append(prefix + key if prefix else key)
+            if data[stop] == BYTES:
+                values.append(data[stop + 1 : end])
+            else:
+                values.append(decode_cell(data, stop, end))
+            start = end
+            ends += 4
+            at += 1
+
 
 def _check_order(start: i64, end: i64) -> None:
     if start > end:
@@ -351,16 +400,33 @@ def compare(data: bytes, start: i64, size: i64, key: bytes, at: i64, key_size: i
         ours: i64 = read_i64_be(key, at + done)
         theirs: i64 = read_i64_be(data, start + done)
         if ours != theirs:
-            # Unsigned: where the top bits differ, the negative one is the larger.
-            below = ours < theirs if (ours < 0) == (theirs < 0) else theirs < 0
-            return -1 if below else 1
+            return _order_unsigned(ours, theirs)
         done += 8
+    rest: i64 = common - done
+    if rest > 0 and at + common >= 8:  # the last bytes in one step
+        mask: i64 = ALL_BITS >> (62 - 8 * rest)
+        ours = read_i64_be(key, at + common - 8) & mask
+        theirs = (read_i64_be(data, start + done) >> (64 - 8 * rest)) & mask
+        if ours != theirs:
+            return _order_unsigned(ours, theirs)
+        done = common
     while done < common:
         byte: i64 = key[at + done]
         other: i64 = data[start + done]
         if byte != other:
-            return -1 if byte < other else 1
+            return _order_unsigned(byte, other)
         done += 1
-    if key_size == size:
+    return _order_unsigned(key_size, size)
+
+
+def _order_unsigned(one: i64, other: i64) -> i64:
+    """-1, 0 or 1: where the top bits differ, the negative one is the larger."""
+    if one == other:
         return 0
-    return -1 if key_size < size else 1
+    if (one < 0) == (other < 0):
+        if one < other:
+            return -1
+        return 1
+    if other < 0:
+        return -1
+    return 1

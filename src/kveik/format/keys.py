@@ -134,12 +134,17 @@ def _encode_whole(whole: int) -> bytes:
     return positive if whole >= 0 else bytes(255 - byte for byte in positive)
 
 
+def is_plain(data: bytes) -> bool:
+    """Whether decode_key gives a key back as it is."""
+    return not data or not TUPLE <= data[0] <= NUMBER
+
+
 def decode_key(data: bytes) -> object:
     """What encode_key was given, but that text comes back as its UTF-8 bytes.
 
     Bytes that follow no encoding come back as they are.
     """
-    if not data or not TUPLE <= data[0] <= NUMBER:
+    if is_plain(data):
         return data
     try:
         key, end = _decode_other(data, 0, 0)

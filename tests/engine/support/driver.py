@@ -332,7 +332,7 @@ class Driver:
 
     def scan(self, point: Viewpoint, *, reverse: bool = False) -> dict[bytes, bytes]:
         rows = self.read(point, lambda txn: txn.scan(b"", None, reverse))
-        return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
+        return {key: rows.data(at) for at, key in enumerate(rows.keys)}
 
     def get(self, point: Viewpoint, key: bytes) -> bytes | None:
         cell = self.read(point, lambda txn: txn.get(key))

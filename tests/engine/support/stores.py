@@ -122,7 +122,7 @@ def answered(store: Store, ask: Callable[[], Result]) -> Result:
 def contents(store: Store, database: int = 0, *, point: Viewpoint | None = None) -> Contents:
     """Every live key with its value, also of a snapshot."""
     rows = answered(store, lambda: reader(point or store, database).scan(b"", None))
-    return {key: cell.data for key, cell in zip(rows.keys, rows.cells, strict=True)}
+    return {key: rows.data(at) for at, key in enumerate(rows.keys)}
 
 
 def at_once(job: Callable[[], Segment]) -> Future[Segment]:

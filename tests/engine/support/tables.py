@@ -16,8 +16,10 @@ from kveik.engine.cursor import TableCursor
 from kveik.engine.files import TableFiles
 from kveik.engine.table import Fault, Hit, Table
 from kveik.format.codec import NONE
+from kveik.format.entry import encode_value_of
 from kveik.format.filter import hash_key
 from kveik.format.table import BLOCK_SIZE, TableInfo, table_name
+from kveik.model import BYTES
 
 Entries = dict[bytes, bytes]
 Ranges = list[tuple[bytes, bytes]]
@@ -27,6 +29,16 @@ VALUES = st.builds(bytes.__add__, st.sampled_from([b"\x01", b"\x02"]), st.binary
 ENTRIES = st.dictionaries(KEYS, VALUES, max_size=60)
 TOP = b"\xff" * 9  # above every key that tests draw for whole scans
 PLENTY = 1 << 30  # bytes of a cache that never evicts
+
+
+def shown(stored: bytes) -> bytes:
+    """What a cursor gives for a stored value: a plain one's bytes; others stay as they are here."""
+    return stored[1:] if stored[0] == BYTES else stored
+
+
+def rows_of(entries: Entries) -> list[tuple[bytes, bytes]]:
+    """What a scan gives for entries, forwards."""
+    return [(key[1:], shown(value)) for key, value in sorted(entries.items())]
 
 
 def build(
@@ -93,11 +105,13 @@ class Reader:
         *,
         reverse: bool = False,
         count: int = 100,
-    ) -> list[tuple[bytes, bytes]]:
+    ) -> list[tuple[bytes, object]]:
+        """Keys without their first byte, and values as `shown` gives them."""
         cursor = TableCursor(table, start, stop, reverse)
-        entries: list[tuple[bytes, bytes]] = []
+        entries: list[tuple[bytes, object]] = []
         while self.run(lambda: cursor.chunk(count)):
             assert 0 < len(cursor.keys) <= count
-            entries.extend(zip(cursor.keys, cursor.values, strict=True))
+            values = [v if isinstance(v, bytes) else encode_value_of(v) for v in cursor.values]
+            entries.extend(zip(cursor.keys, values, strict=True))
         assert cursor.keys == cursor.values == []
         return entries
