@@ -20,6 +20,7 @@ from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction, unpin
 from kveik.engine.upkeep import Upkeep, Wanted, Work
+from kveik.engine.waiters import Waiters
 from kveik.errors import ClosedError, DiskFullError, FailStopError, UseError
 from kveik.limits import MAX_BACKLOG, MAX_NAP, MAX_UNWRITTEN, SYNC_INTERVAL
 from kveik.model import Writes
@@ -54,6 +55,7 @@ class Shared:
             store.log.lazy = durability == "none"
         self.lock = Lock()
         self.changed = threading.Condition(self.lock)  # type: ignore[arg-type]
+        self._waiters = Waiters(self.lock)
         self._syncing = False
         self._sync_due = False  # the next flush shall sync
         self.closing = False
@@ -199,9 +201,18 @@ class Shared:
             if store.closed:
                 raise ClosedError("the database was closed before the write was synced")
             if self._syncing or self.closing:
-                self.changed.wait()
+                self._waiters.wait(lsn)
             else:
                 self._flush(True)
+
+    def _tell(self) -> None:
+        """Wake whoever waits for what may have come about."""
+        store = self.store
+        over = store.broken or store.closed or self.closing
+        self._waiters.wake(store.lsn() if over else store.synced())
+        if not self._syncing:
+            self._waiters.lead()
+        self.changed.notify_all()
 
     def sync(self) -> None:
         """Return once everything committed so far is on the disk, at any durability."""
@@ -240,7 +251,7 @@ class Shared:
                 self.store.fail(failed)
             else:  # Ctrl-C: whoever comes next does it again
                 self.store.put_back(group)
-            self.changed.notify_all()
+            self._tell()
 
     def _settle(self, group: Group) -> None:
         store = self.store
@@ -306,7 +317,7 @@ class Shared:
         try:
             self.upkeep.finish(work)
         finally:
-            self.changed.notify_all()
+            self._tell()
 
     def tables_made(self) -> None:
         """Return once everything that was written before is in tables, as readers see them.
@@ -346,7 +357,7 @@ class Shared:
         finally:
             if upkeep.wants(mine):
                 upkeep.wanted = None
-            self.changed.notify_all()
+            self._tell()
 
     def _check_upkeep(self) -> None:
         """Raise what keeps upkeep from coming to an end."""
@@ -377,7 +388,7 @@ class Shared:
                 self._end_upkeep()
             except BaseException:  # Ctrl-C: it is still open, and others wait to go on
                 self.closing = False
-                self.changed.notify_all()
+                self._tell()
                 raise
             self._stop.set()
             if self.store.closed:
@@ -387,7 +398,7 @@ class Shared:
             except OSError as error:
                 raise FailStopError(f"the last writes could not be synced: {error}") from error
             finally:
-                self.changed.notify_all()
+                self._tell()
             if self.store.broken and not self._always:  # writes that had returned are lost
                 raise FailStopError(self.store.failure)
 
