@@ -14,6 +14,7 @@ from kveik.engine.database import Database
 from kveik.engine.forks import forks
 from kveik.engine.lanes import ProcessLane
 from kveik.engine.opening import open_store
+from kveik.engine.shape import codec_of
 from kveik.engine.shared import Shared
 from kveik.engine.upkeep import Upkeep
 from kveik.limits import MIN_MEMORY
@@ -32,6 +33,7 @@ def open_database(
     *,
     durability: str = "always",
     memory: str | int = "256MB",
+    compression: str = "none",
     create: bool = True,
     read_only: bool = False,
 ) -> Database:
@@ -40,17 +42,25 @@ def open_database(
     durability: "always": a write returns once it is on the disk. "interval": at once, and synced
     every second. "none": at once, and the operating system decides.
     memory: a size such as "256MB", for memtables and cache; the process needs about 100 MB more.
+    compression: of what compaction writes: "zstd" (needs the package zstandard), "zlib", "auto"
+    (the better one that is there) or "none". Tables that exist are read whatever it says.
     Raises OpenError (NotKveikError, LockedError, NewerFormatError), CorruptionError, ValueError.
     """
     if durability not in DURABILITIES:
         raise ValueError(f"durability is one of {', '.join(DURABILITIES)}, not {durability!r}")
+    codec_of(compression)
     budget = parse_size(memory)
     if budget < MIN_MEMORY:
         raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}, not {show_size(budget)}")
     disk = PosixDisk(os.fspath(path), create=create and not read_only, read_only=read_only)
     threads = Threads()
     store = open_store(
-        disk, memory=budget, create=create, read_only=read_only, spawn=threads.ahead.submit
+        disk,
+        memory=budget,
+        compression=compression,
+        create=create,
+        read_only=read_only,
+        spawn=threads.ahead.submit,
     )
     if read_only:
         return Database(Shared(store, durability), PosixDisk)

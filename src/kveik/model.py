@@ -22,6 +22,7 @@ KINDS: Final = frozenset((DELETED, BYTES, TEXT, JSON, PICKLE, CLEARED))
 
 KEPT_PLACES: Final = 8  # of a used Writes; what they refer to lives until they are used again
 
+COMPRESSIONS: Final = ("none", "auto", "zlib", "zstd")
 DURABILITIES: Final = ("always", "interval", "none")
 
 

@@ -26,7 +26,7 @@ from kveik.engine.findings import Finding
 from kveik.engine.manifest import open_manifest
 from kveik.engine.sequential import SequentialTable
 from kveik.errors import KveikError, LockedError, NewerFormatError, NotKveikError
-from kveik.format.block import BlockWriter
+from kveik.format.block_writer import BlockWriter
 from kveik.format.codec import NONE, seal, seed
 from kveik.format.edit import Edit
 from kveik.format.segment import HEAD_SIZE, segment_name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from kveik.format.block import Block, BlockWriter
+from kveik.format.block import Block
+from kveik.format.block_writer import BlockWriter
 from kveik.limits import MAX_KEY
 
 # Keys that share much, differ late, end early, hold zeros and tops, or are as long as keys get.

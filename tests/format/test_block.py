@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.format.blocks import KEYS, beside, block_of, payload
 
-from kveik.format.block import INLINE, Block, BlockWriter, common_prefix, compare
+from kveik.format.block import Block, compare
+from kveik.format.block_writer import INLINE, BlockWriter, common_prefix
 
 ENTRIES = st.dictionaries(KEYS, st.binary(max_size=300), max_size=40)
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from kveik.engine.state import State, empty_levels
-from kveik.format.block import BlockWriter
+from kveik.format.block_writer import BlockWriter
 from kveik.format.codec import NONE, seal, seed
 from kveik.format.coding import BytesWriter
 from kveik.format.edit import Edit, encode_edit_record, encode_manifest_head

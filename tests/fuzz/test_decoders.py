@@ -18,7 +18,8 @@ from kveik.engine.builder import TableBuilder
 from kveik.engine.table import Partition, Root
 from kveik.errors import CommandError, KveikError, ProtocolError
 from kveik.format import codec, entry, filter, jobs, segment, table
-from kveik.format.block import Block, BlockWriter
+from kveik.format.block import Block
+from kveik.format.block_writer import BlockWriter
 from kveik.format.edit import (
     Edit,
     decode_edit,

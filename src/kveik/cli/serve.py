@@ -9,7 +9,7 @@ import sys
 import time
 
 from kveik.limits import DEFAULT_MEMORY
-from kveik.model import DURABILITIES
+from kveik.model import COMPRESSIONS, DURABILITIES
 from kveik.server import app
 from kveik.server.config import DEFAULT_HOST, DEFAULT_PORT, Address, Config, parse_address
 from kveik.sizes import parse_size, show_size
@@ -58,6 +58,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="memory for what was written lately and for the cache, such as 512MB (default: "
         f"{show_size(DEFAULT_MEMORY)}); the process needs about 100 MB more",
     )
+    add(
+        "--compression",
+        choices=COMPRESSIONS,
+        default="none",
+        help="of what compaction writes: zstd (needs the package zstandard), zlib, auto (zstd "
+        "where it is installed, else zlib) or none (the default)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -72,7 +79,9 @@ def run(options: argparse.Namespace) -> int:
                 "%s is reachable by others, and there is no password yet", address
             )
     try:
-        config = Config(options.data_dir, listen, options.durability, options.memory)
+        config = Config(
+            options.data_dir, listen, options.durability, options.memory, options.compression
+        )
     except ValueError as error:
         print(f"kveik serve: {error}", file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.disk.api import File
-from kveik.format.block import BlockWriter
+from kveik.format.block_writer import BlockWriter
 from kveik.format.codec import NONE, seal, seed
 from kveik.format.coding import BytesWriter, read_i64_le
 from kveik.format.filter import build, hash_keys

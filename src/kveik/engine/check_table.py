@@ -9,7 +9,8 @@ from __future__ import annotations
 from kveik.disk.api import Disk
 from kveik.engine.findings import Findings, Tally
 from kveik.engine.survey_table import Part, Place, TableSurvey
-from kveik.format.block import Block, BlockWriter
+from kveik.format.block import Block
+from kveik.format.block_writer import BlockWriter
 from kveik.format.entry import expires_at
 from kveik.format.filter import BITS_PER_KEY, LINE, hash_key, may_contain
 from kveik.format.record import EXPIRES_BIT

@@ -43,6 +43,7 @@ def open_store(
     disk: Disk,
     *,
     memory: i64,
+    compression: str = "none",
     create: bool = True,
     read_only: bool = False,
     clock: Clock = time.time,
@@ -57,7 +58,7 @@ def open_store(
     try:
         _refuse_strangers(disk, create and not read_only)
         disk.lock(shared=read_only)
-        shape = shape or shape_of(memory)
+        shape = shape or shape_of(memory, compression)
         version, database_id, state = _look(disk)
         replay = Replay(disk, database_id, state.log, state.lsn, shape.segment_size // 2)
         replay.run(progress)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.format.codec import NONE
+from kveik.format.codec import NONE, ZLIB, ZSTD, has_zstd
 from kveik.format.table import BLOCK_SIZE
 from kveik.limits import (
     LEVELS,
@@ -18,11 +18,13 @@ from kveik.limits import (
     MIN_TABLE_SIZE,
     SEGMENTS_PER_MEMORY,
 )
+from kveik.model import COMPRESSIONS
 from kveik.native import i64
 
 CACHE_SHARE: Final = 2  # of the memory, one part; memtables have the rest
 ROWS_SHARE: Final = 2  # of the cache, one part, where single values are kept, too (a server)
 LEVEL1_SEGMENTS: Final = 16  # level 1 is twice what a job brings to it at the least
+FIRST_COMPRESSED: Final = 1  # level; what level 0 holds is written anew too soon to be worth it
 JOB_SEGMENTS: Final = 64  # of a job: all of level 0 under load, and level 1
 
 
@@ -61,7 +63,22 @@ class Shape:
         return size
 
 
-def shape_of(memory: i64) -> Shape:
-    """The sizes for a memory budget."""
+def shape_of(memory: i64, compression: str = "none") -> Shape:
+    """The sizes for a memory budget; ValueError for a compression that cannot be had."""
     segment = min(max(memory // SEGMENTS_PER_MEMORY, MIN_SEGMENT), MAX_SEGMENT)
-    return Shape(segment, memory // CACHE_SHARE)
+    shape = Shape(segment, memory // CACHE_SHARE)
+    codec = codec_of(compression)
+    for level in range(FIRST_COMPRESSED, LEVELS):
+        shape.codecs[level] = codec
+    return shape
+
+
+def codec_of(compression: str) -> int:
+    """The codec that a name from COMPRESSIONS stands for; ValueError if it cannot be had."""
+    if compression not in COMPRESSIONS:
+        raise ValueError(f"compression is one of {', '.join(COMPRESSIONS)}, not {compression!r}")
+    if compression == "zstd" and not has_zstd():
+        raise ValueError("compression 'zstd' needs the package zstandard, which is not installed")
+    if compression == "auto":
+        return ZSTD if has_zstd() else ZLIB
+    return {"none": NONE, "zlib": ZLIB, "zstd": ZSTD}[compression]

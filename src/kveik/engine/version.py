@@ -14,7 +14,8 @@ from kveik.engine.cache import Cache
 from kveik.engine.files import TableFiles
 from kveik.engine.state import State, arranged
 from kveik.engine.table import Table
-from kveik.format.block import Block, BlockWriter
+from kveik.format.block import Block
+from kveik.format.block_writer import BlockWriter
 from kveik.format.edit import Edit
 from kveik.format.table import TableInfo
 from kveik.native import i64

@@ -10,13 +10,14 @@ Called by the builder, by tables, and by whoever checks them.
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 from kveik.format.coding import BytesWriter, read_i32_le, write_i32_le
 from kveik.native import i32, i64, u8
 
 try:
-    import zstandard
+    zstandard: Any = import_module("zstandard")
 except ImportError:
     zstandard = None
 

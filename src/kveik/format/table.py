@@ -17,7 +17,8 @@ import struct
 import zlib
 from typing import Final
 
-from kveik.format.block import Block, common_prefix
+from kveik.format.block import Block
+from kveik.format.block_writer import common_prefix
 from kveik.format.coding import (
     BytesWriter,
     read_i32_le,

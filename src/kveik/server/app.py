@@ -68,7 +68,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 def _open(config: Config, progress: Progress | None) -> Iterator[Store]:
     with ThreadPoolExecutor(1, thread_name_prefix="kveik-ahead") as ahead:
         disk = PosixDisk(config.data_dir)
-        store = open_store(disk, memory=config.memory, spawn=ahead.submit, progress=progress)
+        store = open_store(
+            disk,
+            memory=config.memory,
+            compression=config.compression,
+            spawn=ahead.submit,
+            progress=progress,
+        )
         try:
             yield store
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from kveik.engine.shape import codec_of
 from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY
 from kveik.model import DURABILITIES
 from kveik.sizes import show_size
@@ -40,10 +41,12 @@ class Config:
     )
     durability: str = "always"
     memory: int = DEFAULT_MEMORY
+    compression: str = "none"
 
     def __post_init__(self) -> None:
         if self.durability not in DURABILITIES:
             raise ValueError(f"durability is one of {', '.join(DURABILITIES)}")
+        codec_of(self.compression)
         if self.memory < MIN_MEMORY:
             raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}")
 
