@@ -74,6 +74,18 @@ class Redis:
             data += piece
         return data.removesuffix(MARKER)
 
+    def replies(self, requests: list[list[bytes]]) -> list[bytes]:
+        """As reply, for requests that are sent in one go: hardly any time passes between them."""
+        self._socket.sendall(
+            b"".join(encode(args) + encode([b"ECHO", b"-marker-"]) for args in requests)
+        )
+        data = b""
+        while data.count(MARKER) < len(requests):
+            piece = self._socket.recv(1 << 16)
+            assert piece, f"Redis closed the connection after {data!r}"
+            data += piece
+        return data.split(MARKER)[:-1]
+
     def last_words(self, data: bytes) -> bytes:
         """What is answered to bytes after which the connection is closed."""
         answer = b""
