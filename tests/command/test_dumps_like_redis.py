@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.command.desk import Desk
-from tests.command.test_like_redis import Line, Redis, arguments, redis, server  # noqa: F401
+from tests.support.redis_server import Line, Redis, arguments
 
 FAR = 9_000_000_000  # a second that is far away
 
@@ -37,7 +37,7 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{value[:8]!r} of {len(value)}")
 def test_a_dump_of_one_is_restored_by_the_other(
     desk: Desk,
-    redis: Redis,  # noqa: F811
+    redis: Redis,
     value: bytes,
 ) -> None:
     for one, other in ((desk, redis), (redis, desk)):
@@ -47,7 +47,7 @@ def test_a_dump_of_one_is_restored_by_the_other(
         assert other.reply([b"GET", b"to"]) == b"$%d\r\n%s\r\n" % (len(value), value)
 
 
-def test_a_value_is_restored_with_its_expiry(desk: Desk, redis: Redis) -> None:  # noqa: F811
+def test_a_value_is_restored_with_its_expiry(desk: Desk, redis: Redis) -> None:
     desk.now = int(time.time() * 1000)
     redis.reply([b"SET", b"from", b"v"])
     payload = bulk(redis.reply([b"DUMP", b"from"]))
@@ -56,7 +56,8 @@ def test_a_value_is_restored_with_its_expiry(desk: Desk, redis: Redis) -> None: 
         [b"RESTORE", b"a", b"0", payload], [b"RESTORE", b"a", b"0", payload, b"REPLACE"], "TTL a",
         [b"RESTORE", b"b", b"%d000" % FAR, payload, b"ABSTTL", b"IDLETIME", b"9"], "EXPIRETIME b",
         [b"RESTORE", b"b", b"1", payload, b"ABSTTL", b"replace"], "EXISTS b",
-        [b"RESTORE", b"c", b"1", payload, b"ABSTTL"], "EXISTS c", [b"RESTORE", b"c", b"0", payload[:-1]],
+        [b"RESTORE", b"c", b"1", payload, b"ABSTTL"], "EXISTS c",
+        [b"RESTORE", b"c", b"0", payload[:-1]],
     ]  # fmt: skip
     for line in lines:
         args = arguments(line)
