@@ -12,7 +12,7 @@ from kveik.command.command import ONE, TWO, Command, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import DATABASES
-from kveik.model import OK
+from kveik.model import OK, Cell
 from kveik.native import i64
 
 SAME: Final = "ERR source and destination objects are the same"
@@ -40,16 +40,7 @@ def copy(txn: Transaction, args: list[bytes]) -> object:
     if database == source and args[1] == args[2]:
         raise CommandError(SAME)
     cell = txn.get(args[1])
-    if cell is None:
-        return 0
-    txn.select(database)
-    if not replace and txn.get(args[2]) is not None:
-        done = 0
-    else:
-        txn.put(args[2], cell.kind, cell.data, cell.expires)
-        done = 1
-    txn.select(source)
-    return done
+    return int(cell is not None and _put(txn, database, args[2], cell, replace))
 
 
 def move(txn: Transaction, args: list[bytes]) -> object:
@@ -61,16 +52,23 @@ def move(txn: Transaction, args: list[bytes]) -> object:
     if database == source:
         raise CommandError(SAME)
     cell = txn.get(args[1])
-    if cell is None:
+    if cell is None or not _put(txn, database, args[1], cell, False):
         return 0
+    txn.delete(args[1])
+    return 1
+
+
+def _put(txn: Transaction, database: i64, key: bytes, cell: Cell, replace: bool) -> bool:
+    """Write into a database; False, and nothing done, if the key is there and is not replaced."""
+    source: i64 = txn.database
     txn.select(database)
-    free = txn.get(args[1]) is None
-    if free:
-        txn.put(args[1], cell.kind, cell.data, cell.expires)
-    txn.select(source)
-    if free:
-        txn.delete(args[1])
-    return int(free)
+    try:
+        free = replace or txn.get(key) is None
+        if free:
+            txn.put(key, cell.kind, cell.data, cell.expires)
+    finally:
+        txn.select(source)
+    return free
 
 
 def rename(txn: Transaction, args: list[bytes]) -> object:
