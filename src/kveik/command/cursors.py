@@ -29,11 +29,12 @@ class Cursor:
 
 
 class Cursors:
-    """draws: random keys that were given, which is what makes the next one another."""
+    """given: cursors so far. draws: random keys so far, which makes the next one another."""
 
     def __init__(self) -> None:
         self.draws = randrange(FIRST)
-        self._next = FIRST + randrange(FIRST)
+        self.given = 0
+        self._first = FIRST + randrange(FIRST)
         self._known: OrderedDict[int, Cursor] = OrderedDict()
         self._size: i64 = 0
 
@@ -46,8 +47,8 @@ class Cursors:
 
     def add(self, database: i64, key: bytes, older: int) -> int:
         """A cursor behind a key; older: the one that the iteration came with, 0 if it began."""
-        number = self._next
-        self._next += 1
+        number = self._first + self.given
+        self.given += 1
         self._known[number] = Cursor(database, key, older)
         self._size += len(key) + ROOM
         self._retire(older)

@@ -11,7 +11,6 @@ from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.format import rdb
 from kveik.model import BYTES, OK
-from kveik.native import i64
 
 
 def dump(txn: Transaction, args: list[bytes]) -> object:
@@ -58,10 +57,9 @@ def restore(txn: Transaction, args: list[bytes]) -> object:
     if ttl < 0:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     data = _unpacked(args[3])
-    expires: i64 = ttl
     if ttl > 0 and not options.absolute:
-        expires = min(ttl + txn.now(), MAX_I64)
-    put_until(txn, args[1], BYTES, data, expires)
+        ttl = min(ttl, MAX_I64 - txn.now()) + txn.now()
+    put_until(txn, args[1], BYTES, data, ttl)
     return OK
 
 
