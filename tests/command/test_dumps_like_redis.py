@@ -9,6 +9,10 @@ import pytest
 from tests.command.desk import Desk
 from tests.support.redis_server import Line, Redis, arguments
 
+from kveik.format import rdb
+
+STARTS = [bytes((lead,)) for lead in (0, 1, 5, 20, 0x40, 0x41, 0x80, 0x81, 0xC0, 0xC1, 0xC2, 0xC4)]
+BEHIND = bytes(600)  # Redis lets a string that is too long run into the checksum
 FAR = 9_000_000_000  # a second that is far away
 
 
@@ -62,3 +66,33 @@ def test_a_value_is_restored_with_its_expiry(desk: Desk, redis: Redis) -> None:
     for line in lines:
         args = arguments(line)
         assert (line, desk.reply(args)) == (line, redis.reply(args))
+
+
+def sealed(body: bytes) -> bytes:
+    """A payload whose version and checksum are right."""
+    body += (10).to_bytes(2, "little")
+    return body + rdb.checksum(body)
+
+
+def packed(rng: random.Random) -> bytes:
+    """A string that says of itself that LZF has packed it."""
+    data = bytes(rng.randrange(rng.choice([8, 256])) for _ in range(rng.randrange(1, 12)))
+    return b"\xc3" + bytes((len(data), rng.randrange(1, 30))) + data
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_payload_of_any_bytes_is_restored_or_refused_as_by_redis(
+    desk: Desk, redis: Redis, seed: int
+) -> None:
+    rng = random.Random(seed)
+    for _ in range(500):
+        body = rng.choice([packed(rng), rng.choice(STARTS) + rng.randbytes(rng.randrange(20))])
+        payload = sealed(b"\x00" + body + BEHIND)
+        for args in ([b"RESTORE", b"k", b"0", payload, b"REPLACE"], [b"GET", b"k"]):
+            assert (body, desk.reply(args)) == (body, redis.reply(args))
+
+
+@pytest.mark.parametrize("size", range(12))
+def test_a_payload_that_is_too_short_is_refused(desk: Desk, redis: Redis, size: int) -> None:
+    args = [b"RESTORE", b"k", b"0", sealed(b"")[:size] if size < 10 else sealed(bytes(size - 10))]
+    assert desk.reply(args) == redis.reply(args)

@@ -11,6 +11,7 @@ from typing import Final
 
 from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import ONE, Command, on_data
+from kveik.command.pieces import overwritten
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import MAX_COMMIT, MAX_VALUE
@@ -51,11 +52,10 @@ def setbit(txn: Transaction, args: list[bytes]) -> object:
     old = at < len(data) and data[at] & mask != 0
     new = args[3] == b"1"
     if old != new or at >= len(data):
-        changed = bytearray(data)
-        if at >= len(data):
-            changed += bytes(at + 1 - len(data))
-        changed[at] = changed[at] | mask if new else changed[at] & ~mask
-        txn.put(args[1], BYTES, bytes(changed), 0 if cell is None else cell.expires)
+        byte = data[at] if at < len(data) else 0
+        byte = byte | mask if new else byte & ~mask
+        changed = overwritten(data, at, bytes((byte,)))
+        txn.put(args[1], BYTES, changed, 0 if cell is None else cell.expires)
     return int(old)
 
 

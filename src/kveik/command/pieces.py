@@ -52,12 +52,17 @@ def setrange(txn: Transaction, args: list[bytes]) -> object:
         return len(data)
     if offset + len(piece) > MAX_VALUE:
         raise CommandError(TOO_LONG)
-    changed = bytearray(data)
-    if offset > len(changed):
-        changed += bytes(offset - len(changed))
-    changed[offset : offset + len(piece)] = piece
-    txn.put(args[1], BYTES, bytes(changed), 0 if cell is None else cell.expires)
+    changed = overwritten(data, offset, piece)
+    txn.put(args[1], BYTES, changed, 0 if cell is None else cell.expires)
     return len(changed)
+
+
+def overwritten(data: bytes, offset: int, piece: bytes) -> bytes:
+    """The data with a piece at an offset; copied once, as it may be large."""
+    if offset >= len(data):
+        return b"".join((data, bytes(offset - len(data)), piece))
+    view = memoryview(data)
+    return b"".join((view[:offset], piece, view[offset + len(piece) :]))
 
 
 COMMANDS: Final[list[Command]] = [
