@@ -73,3 +73,13 @@ BACKLOG: Final = 1024  # connections that wait to be accepted
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given
+MAX_WILD: Final = (
+    1 * KIB
+)  # bytes of a pattern behind its first wildcard; a text's bytes pay for each
+SCAN_COUNT: Final = 10  # entries that SCAN looks at where no COUNT is given; Redis' own default
+MAX_SCAN_COUNT: Final = 10_000  # entries that one SCAN looks at, whatever its COUNT (about 2 ms)
+SCAN_BYTES: Final = 256 * KIB  # of keys that one SCAN looks at; patterns are tried on each byte
+SCAN_STEPS: Final = 16  # chunks of each source one page of SCAN looks at; they may be tombstones
+MAX_CURSORS: Final = 10_000  # of SCAN that are remembered; two of each iteration that goes on
+MAX_CURSOR_BYTES: Final = 8 * MIB  # of the keys that they stand for
+MAX_LCS: Final = MAX_VALUE // 4  # pairs of bytes that LCS compares; Redis' own bound

@@ -26,7 +26,28 @@ def test_the_answer_to_a_write_shows_its_own_commit(desk: Desk, line: str) -> No
     assert shown(desk, line) == 2
 
 
-@pytest.mark.parametrize("line", ["GET k", "MGET k", "STRLEN k", "EXISTS k", "TYPE k"])
+READS = [
+    "GET k",
+    "MGET k",
+    "STRLEN k",
+    "EXISTS k",
+    "TYPE k",
+    "TTL k",
+    "GETRANGE k 0 1",
+    "GETBIT k 0",
+]
+READS += [
+    "BITCOUNT k",
+    "BITPOS k 1",
+    "BITFIELD_RO k GET u8 0",
+    "LCS k k",
+    "DUMP k",
+    "OBJECT ENCODING k",
+]
+READS += ["SETNX k w", "GETEX k", "SCAN 0 MATCH k*"]
+
+
+@pytest.mark.parametrize("line", READS)
 @pytest.mark.parametrize("write", ["SET k v", "SET k v PX 100"])
 def test_a_read_shows_the_commit_that_wrote_the_value(desk: Desk, line: str, write: str) -> None:
     desk.run("SET k old")

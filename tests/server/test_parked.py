@@ -267,3 +267,51 @@ def test_a_compaction_takes_no_file_away_that_a_command_waits_for(
     assert bench.transport.written == b"$101\r\nv" + bytes(100) + b"\r\n"
     kept.keep_up()
     assert waits_for not in memory.names()
+
+
+# --- commands that do more than look a key up ---------------------------------------------------
+
+
+def test_a_scan_that_waits_leaves_one_cursor(bench: Bench) -> None:
+    cursor = b"0"
+    found = 0
+    for _ in range(5):
+        bench.session.data_received(frame("SCAN", cursor, "COUNT", 10))
+        bench.load_all()
+        words = bench.transport.written.split(b"\r\n")
+        bench.transport.written = b""
+        assert words[:1] == [b"*2"]
+        cursor = words[2]
+        found += int(words[3][1:])
+    assert (cursor, found) == (b"0", MANY + 1)
+    assert bench.session.client.server.cursors.given == 4
+    assert pins(bench) == 0
+
+
+def test_a_random_key_that_has_to_be_waited_for_is_drawn_once(bench: Bench) -> None:
+    for count in range(1, 10):
+        bench.session.data_received(frame("RANDOMKEY"))
+        bench.load_all()
+        assert bench.transport.written.count(b"$") == count
+    assert pins(bench) == 0
+
+
+def test_a_copy_to_another_database_that_waits_is_done_once(bench: Bench) -> None:
+    bench.session.data_received(frame("COPY", "n", "m", "DB", 3) + frame("MOVE", "n", 3))
+    bench.load_all()
+    bench.session.data_received(frame("GET", "m") + frame("EXISTS", "n") + frame("SELECT", 3))
+    bench.session.data_received(frame("GET", "m") + frame("GET", "n"))
+    bench.load_all()
+    assert bench.transport.written == b":1\r\n:1\r\n$-1\r\n:0\r\n+OK\r\n" + SEVEN * 2
+
+
+def test_a_long_common_subsequence_lets_others_have_their_turn(bench: Bench) -> None:
+    other, transport = bench.connect()
+    long = b"abcdefgh" * 500
+    bench.session.data_received(frame("MSET", "a", long, "b", long[1:]))
+    bench.session.data_received(frame("LCS", "a", "b", "LEN") + frame("PING"))
+    other.data_received(frame("PING"))
+    assert transport.written == b"+PONG\r\n"
+    assert b":3999" not in bench.transport.written
+    bench.loop.turn()
+    assert bench.transport.written == b"+OK\r\n:3999\r\n+PONG\r\n"

@@ -8,6 +8,7 @@ from kveik.limits import MAX_REPLY
 SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 TOO_MUCH = f"ERR the reply would have more than {MAX_REPLY} bytes: ask for less"
+TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 MAX_SHOWN = 128  # bytes of a request that an error repeats
 MAX_I64 = (1 << 63) - 1
 

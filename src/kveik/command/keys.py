@@ -1,4 +1,7 @@
-"""Commands on keys: DEL UNLINK EXISTS TYPE DBSIZE FLUSHDB FLUSHALL. Called through the registry."""
+"""Commands on keys: DEL UNLINK EXISTS TOUCH TYPE DBSIZE FLUSHDB FLUSHALL.
+
+Called through the registry.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,16 @@ COMMANDS: Final[list[Command]] = [
     on_data(flushall, "FLUSHALL", -1, "write", "server", "Deletes all keys of all databases."),
     on_data(
         flushdb, "FLUSHDB", -1, "write", "server", "Deletes all keys of the selected database."
+    ),
+    on_data(
+        exists,
+        "TOUCH",
+        -2,
+        "readonly fast",
+        "generic",
+        "Counts which of the keys exist.",
+        ALL,
+        "3.2.1",
     ),
     on_data(
         type_, "TYPE", 2, "readonly fast", "generic", "Returns the type of a key's value.", ONE

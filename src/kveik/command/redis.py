@@ -39,5 +39,8 @@ def run(command: Command, client: Client, txn: Transaction, args: list[bytes]) -
     if on_data is not None:
         return on_data(txn, args)
     on_client = command.on_client
-    assert on_client is not None
-    return on_client(client, args)
+    if on_client is not None:
+        return on_client(client, args)
+    on_both = command.on_both
+    assert on_both is not None
+    return on_both(txn, client, args)

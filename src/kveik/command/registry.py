@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command import admin, keys, ranges, sessions, strings
+from kveik.command import (
+    admin,
+    bitfield,
+    bits,
+    copies,
+    dumps,
+    expiry,
+    keys,
+    lcs,
+    numbers,
+    objects,
+    pieces,
+    ranges,
+    scan,
+    sessions,
+    strings,
+)
+from kveik.command.absent import ABSENT
 from kveik.command.arguments import MAX_SHOWN, shown
 from kveik.command.command import Command, on_client
 from kveik.command.state import Client
@@ -72,8 +89,18 @@ COMMANDS: Final[list[Command]] = sorted(
     [
         *OWN,
         *admin.COMMANDS,
+        *bitfield.COMMANDS,
+        *bits.COMMANDS,
+        *copies.COMMANDS,
+        *dumps.COMMANDS,
+        *expiry.COMMANDS,
         *keys.COMMANDS,
+        *lcs.COMMANDS,
+        *numbers.COMMANDS,
+        *objects.COMMANDS,
+        *pieces.COMMANDS,
         *ranges.COMMANDS,
+        *scan.COMMANDS,
         *sessions.COMMANDS,
         *strings.COMMANDS,
     ],
@@ -96,7 +123,7 @@ class Finder:
         if name != self._name:
             command = TABLE.get(name.upper())
             if command is None:
-                raise CommandError(unknown(args))
+                raise CommandError(ABSENT.get(name.upper()) or unknown(args))
             self._name = name
             self._command = command
         command = self._command

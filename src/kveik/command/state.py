@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kveik.command.cursors import Cursors
 from kveik.engine.store import Store
 from kveik.limits import MAX_CONNECTIONS
 from kveik.model import Push
@@ -75,3 +76,4 @@ class Server:
         self.cpu_user = 0.0
         self.cpu_system = 0.0
         self.now = started
+        self.cursors = Cursors()

@@ -1,24 +1,17 @@
-"""Commands on values: GET SET MGET MSET STRLEN. Called through the registry."""
+"""Commands on whole values: GET SET MGET MSET and their kin. Called through the registry."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.arguments import MAX_I64, SYNTAX, TOO_MUCH, integer
+from kveik.command.arguments import SYNTAX, TOO_MUCH
 from kveik.command.command import ALL, ONE, PAIRS, Command, on_data
+from kveik.command.expiry import UNITS, expiry, put_until
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import MAX_REPLY
 from kveik.model import BYTES, OK
 from kveik.native import i64
-
-# The option that names an expiry -> (milliseconds in its unit, whether it is a point in time)
-_EXPIRY: Final = {
-    b"EX": (1000, False),
-    b"PX": (1, False),
-    b"EXAT": (1000, True),
-    b"PXAT": (1, True),
-}
 
 
 def get(txn: Transaction, args: list[bytes]) -> object:
@@ -36,7 +29,7 @@ def set_(txn: Transaction, args: list[bytes]) -> object:
     if written:
         keep = options.keep_ttl and old is not None
         expires = old.expires if keep and old is not None else options.expires
-        txn.put(args[1], BYTES, args[2], expires)
+        put_until(txn, args[1], BYTES, args[2], expires)
     if options.get:
         return None if old is None else old.data
     return OK if written else None
@@ -60,7 +53,7 @@ class SetOptions:
                 self.get = True
             elif word == b"KEEPTTL" and not unit:
                 self.keep_ttl = True
-            elif word in _EXPIRY and not self.keep_ttl and unit in (b"", word) and args[at + 1 :]:
+            elif word in UNITS and not self.keep_ttl and unit in (b"", word) and args[at + 1 :]:
                 at += 1
                 unit, text = word, args[at]
             else:
@@ -70,14 +63,61 @@ class SetOptions:
             self.expires = expiry(txn, unit, text, "set")
 
 
-def expiry(txn: Transaction, unit: bytes, text: bytes, command: str) -> i64:
-    """The Unix milliseconds that an expiry option means."""
-    scale, absolute = _EXPIRY[unit]
-    number = integer(text)
-    base = 0 if absolute else txn.now()
-    if number <= 0 or number * scale > MAX_I64 - base:
-        raise CommandError(f"ERR invalid expire time in '{command}' command")
-    return number * scale + base
+def setnx(txn: Transaction, args: list[bytes]) -> object:
+    if txn.get(args[1]) is not None:
+        return 0
+    txn.put(args[1], BYTES, args[2])
+    return 1
+
+
+def setex(txn: Transaction, args: list[bytes]) -> object:
+    """SETEX key seconds value"""
+    txn.put(args[1], BYTES, args[3], expiry(txn, b"EX", args[2], "setex"))
+    return OK
+
+
+def psetex(txn: Transaction, args: list[bytes]) -> object:
+    """PSETEX key milliseconds value"""
+    txn.put(args[1], BYTES, args[3], expiry(txn, b"PX", args[2], "psetex"))
+    return OK
+
+
+def getset(txn: Transaction, args: list[bytes]) -> object:
+    old = txn.data(args[1])
+    txn.put(args[1], BYTES, args[2])
+    return old
+
+
+def getdel(txn: Transaction, args: list[bytes]) -> object:
+    old = txn.data(args[1])
+    if old is not None:
+        txn.delete(args[1])
+    return old
+
+
+def getex(txn: Transaction, args: list[bytes]) -> object:
+    """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]; the value keeps its kind."""
+    unit = text = b""
+    at = 2
+    while at < len(args):
+        word = args[at].upper()
+        if word == b"PERSIST" and unit in (b"", word):
+            unit = word
+        elif word in UNITS and unit in (b"", word) and at + 1 < len(args):
+            at += 1
+            unit, text = word, args[at]
+        else:
+            raise CommandError(SYNTAX)
+        at += 1
+    cell = txn.get(args[1])
+    if cell is None:
+        return None
+    if unit == b"PERSIST":
+        if cell.expires != 0:
+            txn.put(args[1], cell.kind, cell.data)
+    elif unit:
+        put_until(txn, args[1], cell.kind, cell.data, expiry(txn, unit, text, "getex"))
+    return cell.data
 
 
 def mget(txn: Transaction, args: list[bytes]) -> object:
@@ -100,6 +140,16 @@ def mset(txn: Transaction, args: list[bytes]) -> object:
     return OK
 
 
+def msetnx(txn: Transaction, args: list[bytes]) -> object:
+    if len(args) % 2 == 0:
+        raise CommandError("ERR wrong number of arguments for 'msetnx' command")
+    for key in args[1::2]:
+        if txn.get(key) is not None:
+            return 0
+    mset(txn, args)
+    return 1
+
+
 def strlen(txn: Transaction, args: list[bytes]) -> object:
     data = txn.data(args[1])
     return 0 if data is None else len(data)
@@ -108,10 +158,59 @@ def strlen(txn: Transaction, args: list[bytes]) -> object:
 COMMANDS: Final[list[Command]] = [
     on_data(get, "GET", 2, "readonly fast", "string", "Returns the value of a key.", ONE),
     on_data(
+        getdel,
+        "GETDEL",
+        2,
+        "write fast",
+        "string",
+        "Returns the value of a key and deletes it.",
+        ONE,
+        "6.2.0",
+    ),
+    on_data(
+        getex,
+        "GETEX",
+        -2,
+        "write fast",
+        "string",
+        "Returns the value of a key and sets when it expires.",
+        ONE,
+        "6.2.0",
+    ),
+    on_data(
+        getset,
+        "GETSET",
+        3,
+        "write denyoom fast",
+        "string",
+        "Sets the value of a key and returns the old one.",
+        ONE,
+    ),
+    on_data(
         mget, "MGET", -2, "readonly fast", "string", "Returns the values of several keys.", ALL
     ),
     on_data(
         mset, "MSET", -3, "write denyoom", "string", "Sets several keys at once.", PAIRS, "1.0.1"
+    ),
+    on_data(
+        msetnx,
+        "MSETNX",
+        -3,
+        "write denyoom",
+        "string",
+        "Sets several keys at once, if none of them exists.",
+        PAIRS,
+        "1.0.1",
+    ),
+    on_data(
+        psetex,
+        "PSETEX",
+        4,
+        "write denyoom",
+        "string",
+        "Sets the value of a key and its expiry in milliseconds.",
+        ONE,
+        "2.6.0",
     ),
     on_data(
         set_,
@@ -120,6 +219,25 @@ COMMANDS: Final[list[Command]] = [
         "write denyoom",
         "string",
         "Sets the value of a key, with conditions and an expiry.",
+        ONE,
+    ),
+    on_data(
+        setex,
+        "SETEX",
+        4,
+        "write denyoom",
+        "string",
+        "Sets the value of a key and its expiry in seconds.",
+        ONE,
+        "2.0.0",
+    ),
+    on_data(
+        setnx,
+        "SETNX",
+        3,
+        "write denyoom fast",
+        "string",
+        "Sets the value of a key, if it does not exist.",
         ONE,
     ),
     on_data(

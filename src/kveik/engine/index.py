@@ -66,6 +66,16 @@ class KeyIndex:
             at -= 1
         return found
 
+    def sample(self, start: bytes, stop: bytes, number: i64) -> bytes | None:
+        """The key that a large number leads to; it may stand a little outside of start and stop."""
+        self._absorb()
+        low: i64 = max(bisect_right(self._lows, start) - 1, 0)
+        count: i64 = bisect_left(self._lows, stop) - low
+        if count <= 0:
+            return None
+        bucket = self._buckets[low + number % count]
+        return bucket[number // count % len(bucket)]
+
     def remove(self, start: bytes, stop: bytes) -> list[bytes]:
         """Take the keys from start to stop out and return them."""
         self._absorb()

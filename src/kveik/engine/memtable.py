@@ -146,6 +146,10 @@ class Memtable:
             return self._index.page_back(start, stop, count)
         return self._index.page(start, stop, count)
 
+    def sample(self, start: bytes, stop: bytes, number: i64) -> bytes | None:
+        """The key, of a tombstone perhaps, that a large number leads to; roughly in the range."""
+        return self._index.sample(start, stop, number)
+
     def absorb(self, newer: Memtable) -> None:
         """Take over what a newer memtable holds, which is then dropped."""
         for clear in newer.clears.items:

@@ -174,6 +174,7 @@ class Scan:
             if reverse:
                 tables.reverse()
             self._sources.append(TableSource(tables, low, high, reverse))
+        self.passed = low[1:]  # all keys up to this one have been looked at, live or not
         self._hiders = [source for source in self._sources if source.hiding]
 
     def page(self, rows: Rows, limit: i64, most: i64 = MAX_COMMIT, steps: i64 = -1) -> bool:
@@ -220,6 +221,7 @@ class Scan:
             taken += self._add(rows, keys[at], values[at])
             at += 1
         source.at = at
+        self.passed = keys[at - 1]
 
     def _merge(self, live: list[Source], rows: Rows, limit: i64) -> None:
         reverse = self._reverse
@@ -246,6 +248,10 @@ class Scan:
                 break
             self._add(rows, keys[used], merged[keys[used]])
             used += 1
+        if last is not None:
+            self.passed = last
+        elif keys:
+            self.passed = keys[-1]
         for source in live:
             source.at = (
                 len(source.keys) if last is None else behind(source.keys, source.at, last, reverse)

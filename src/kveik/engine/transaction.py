@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.engine.cache import Cached
+from kveik.engine.sample import sample
 from kveik.engine.scan import OwnSource, Rows, Scan
 from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
@@ -61,9 +62,7 @@ class Transaction:
 
     def again(self, database: i64) -> None:
         """As begin, but what was loaded for this command stays in memory."""
-        if database != self.database:
-            self.database = database
-            self._prefix = PREFIXES[database]
+        self.select(database)
         self._now = 0
         self.seen = 0
         if self.writes.count > 0:
@@ -72,6 +71,12 @@ class Transaction:
                 self._overlay = {}
                 self._clears = []
                 self._indexed = 0
+
+    def select(self, database: i64) -> None:
+        """Go on in another database; what was written stays written."""
+        if database != self.database:
+            self.database = database
+            self._prefix = PREFIXES[database]
 
     def hold(self, pinned: list[Cached]) -> None:
         """Keep what a fault has pinned until the command has been run; it may need much."""
@@ -175,6 +180,15 @@ class Transaction:
         if view.most_keys(self.database) <= COUNT_EXACTLY:
             return self._counted()
         return view.likely_keys(self.database)
+
+    def sample(self, number: i64) -> bytes | None:
+        """A key, live or not, that a large number leads to; None if the database is empty."""
+        low = self._prefix
+        high = PREFIXES[self.database + 1]
+        key = sample(self._point.view, low, high, number)
+        if key is None:
+            return None
+        return key[1:] if low <= key < high else b""
 
     def _counted(self) -> int:
         scan = self.scanner(b"", None)

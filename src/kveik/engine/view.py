@@ -127,16 +127,16 @@ class View:
         """No database has more keys than this."""
         count = sum([memtable.live(database) for memtable in self.memtables])
         for level in self.version.levels:
-            count += sum([_entries(table, database) for table in level])
+            count += sum([entries(table, database) for table in level])
         return count
 
     def likely_keys(self, database: int) -> int:
         """About how many keys a database has: all of the deeper levels', if the rest overwrites."""
         likely = [memtable.live(database) for memtable in self.memtables]
-        likely += [_entries(table, database) for table in self.version.levels[0]]
+        likely += [entries(table, database) for table in self.version.levels[0]]
         deeper = 0
         for level in self.version.levels[1:]:
-            deeper += sum([_entries(table, database) for table in level])
+            deeper += sum([entries(table, database) for table in level])
         return max(deeper, *likely)
 
     def _knows(self, table: Table, key: bytes, hashed: i64) -> bool:
@@ -152,7 +152,7 @@ class View:
         return False
 
 
-def _entries(table: Table, database: int) -> int:
+def entries(table: Table, database: int) -> int:
     """How many entries of a database a table may have; the same for each that it reaches."""
     info = table.info
     first = info.low[0]
