@@ -92,6 +92,11 @@ def test_a_payload_of_any_bytes_is_restored_or_refused_as_by_redis(
             assert (body, desk.reply(args)) == (body, redis.reply(args))
 
 
+def test_a_payload_that_is_all_footer_is_refused(desk: Desk) -> None:
+    nothing = bytes(2) + rdb.checksum(bytes(2))  # version 0, which could be a string's type
+    assert desk.error("RESTORE k 0", nothing) == "ERR Bad data format"
+
+
 @pytest.mark.parametrize("size", range(12))
 def test_a_payload_that_is_too_short_is_refused(desk: Desk, redis: Redis, size: int) -> None:
     args = [b"RESTORE", b"k", b"0", sealed(b"")[:size] if size < 10 else sealed(bytes(size - 10))]

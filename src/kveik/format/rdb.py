@@ -54,7 +54,7 @@ def intact(payload: bytes) -> bool:
 
 def unpack(payload: bytes) -> bytes:
     """The string in an intact payload; ValueError if there is none."""
-    if payload[0] != STRING:
+    if len(payload) <= FOOTER or payload[0] != STRING:
         raise ValueError(BROKEN)
     return _Reader(payload[1:-FOOTER]).string()
 
