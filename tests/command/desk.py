@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+
 import pytest
 
-from kveik.command import kvdb
+from kveik.command import framed, kvdb
+from kveik.command.job import Job
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
 from kveik.command.state import Client, Server
+from kveik.command.text import TextRequest
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
 from kveik.engine.opening import open_store
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
 from kveik.model import Failure, Simple, Verbatim
+from kveik.wire import framed as framed_wire
+from kveik.wire import text
 from kveik.wire.replies import ReplyEncoder
 
 START = 1_700_000_000_000  # Unix milliseconds at which a desk opens
@@ -66,9 +73,9 @@ class Desk:
     def ask(self, **request: object) -> object:
         """The result of a request of the JSON lines protocol."""
         self.txn.begin(self.client.database)
-        result = kvdb.find(request)(self.txn, request)
+        reply = kvdb.KvdbRequest(self.client, request).perform(self.txn)
         self._commit()
-        return result
+        return self._whole(reply)
 
     def refusal(self, **request: object) -> str:
         """The text of the error that a request of the JSON lines protocol is answered with."""
@@ -86,6 +93,49 @@ class Desk:
         group, self._group = self._group, None
         if group is not None:
             self.store.settle(group)
+
+    def frame(self, request: object) -> object:
+        """The answer to a message of the length-prefixed protocol, errors included."""
+        self.txn.begin(self.client.database)
+        try:
+            members = framed_wire.decode_request(pickle.dumps(request))
+            one = framed.FramedRequest(self.client, members)
+            reply = one.perform(self.txn)
+        except CommandError as error:
+            return pickle.loads(framed_wire.encode_error(str(error))[4:])  # noqa: S301
+        except KveikError as error:
+            return pickle.loads(framed_wire.encode_error(one.failure(error).text)[4:])  # noqa: S301
+        self._commit()
+        data = self._whole(reply)
+        assert isinstance(data, bytes)
+        return pickle.loads(data)  # noqa: S301
+
+    def line(self, line: str | bytes) -> object:
+        """The answer to a line of the text protocol, errors included."""
+        self.txn.begin(self.client.database)
+        try:
+            words = text.decode_request(line if isinstance(line, bytes) else line.encode())
+            value: object = None
+            if len(words) > 2:
+                words[2] = text.unquoted(words[2])
+                value = text.decode_value(words[2])
+            reply = TextRequest(self.client, words, value).perform(self.txn)
+        except KveikError as error:
+            return json.loads(text.encode_error(str(error)))
+        self._commit()
+        return json.loads(text.encode_answer(self._whole(reply)))
+
+    def _whole(self, reply: object) -> object:
+        """A reply, of a job where it is one."""
+        if not isinstance(reply, Job):
+            return reply
+        try:
+            while reply.step():
+                pass
+            self.need = reply.seen
+            return reply.reply()
+        finally:
+            reply.end()
 
     def _call(self, args: list[bytes]) -> object:
         self.txn.begin(self.client.database)

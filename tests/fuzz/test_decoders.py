@@ -47,7 +47,8 @@ from kveik.format.record import (
 from kveik.format.values import decode_value
 from kveik.model import BYTES, JSON, TEXT, Cell, Writes
 from kveik.wire.detect import detect
-from kveik.wire.jsonlines import LineDecoder, decode_request
+from kveik.wire.jsonlines import decode_request
+from kveik.wire.lines import LineDecoder
 from kveik.wire.resp import RequestDecoder
 
 pytestmark = pytest.mark.slow

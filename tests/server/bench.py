@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
@@ -20,12 +21,12 @@ class Loop:
     def __init__(self) -> None:
         self._soon: list[Callable[[], None]] = []
 
-    def call_soon(self, callback: Callable[[], None], /) -> object:
-        self._soon.append(callback)
+    def call_soon(self, callback: Callable[..., None], /, *args: object) -> object:
+        self._soon.append(partial(callback, *args))
         return callback
 
-    def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:
-        return self.call_soon(callback)
+    def call_later(self, seconds: float, callback: Callable[..., None], /, *args: object) -> object:
+        return self.call_soon(callback, *args)
 
     def turn(self) -> None:
         while self._soon:
