@@ -210,3 +210,51 @@ def test_an_error_is_one_line_whatever_its_message(message: str) -> None:
     assert json.loads(line) == {"status": "error", "message": message}
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
+
+
+# --- the end of input, and what is read twice ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_stands_behind_the_last_end_is_a_line_at_the_end(name: str) -> None:
+    data, expected = STREAMS[name]
+    rest = data[data.rfind(b"\n") + 1 :].strip()
+    for cut in range(len(data) + 1):
+        decoder = LineDecoder()
+        decoder.feed(data[:cut])
+        decoder.feed(data[cut:])
+        decoder.end()
+        decoder.end()
+        found = []
+        while (line := decoder.next()) is not None:
+            found.append(line)
+        decoder.end()
+        assert decoder.next() is None
+        assert found == expected + ([rest] if rest else [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a": 1, "a": 1}',
+        b'{"command": "read", "key": "a", "key": "b"}',
+        b'{"a": {"b": 1, "b": 2}}',
+        b'{"a": [{"b": 1, "c": 2, "b": 3}]}',
+        b'{"a\\u0062": 1, "ab": 2}',
+    ],
+)
+def test_a_member_that_stands_there_twice_is_refused(line: bytes) -> None:
+    with pytest.raises(CommandError, match="stands there twice"):
+        decode_request(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a:b": "c:d", "e": {"a:b": ":"}}',
+        b'{"url": "http://x:1/"}',
+        b'{"a": [{"a": 1}, {"a": 1}]}',
+    ],
+)
+def test_colons_and_names_in_different_objects_are_nothing_bad(line: bytes) -> None:
+    assert decode_request(line) == json.loads(line)

@@ -172,7 +172,7 @@ class FramedRequest(Request):
         return DONE
 
     def name(self) -> str:
-        return repr(self.members.get("cmd"))
+        return _shown(self.members.get("cmd"))
 
     def failure(self, error: Exception) -> Failure:
         if isinstance(error, CommandError):
@@ -189,9 +189,14 @@ def find(command: object) -> Callable[[Transaction, Members], object]:
     """The operation that a request names."""
     operation = FRAMED.get(command.upper()) if isinstance(command, str) else None
     if operation is None:
-        shown = f"UNKNOWN_COMMAND unknown command {command!r}"[:200]
+        shown = f"UNKNOWN_COMMAND unknown command {_shown(command)}"
         raise CommandError(f"{shown}: known are {', '.join(FRAMED)}, PING, AUTH")
     return operation
+
+
+def _shown(command: object) -> str:
+    """Of anything that may be sent; not all of it has a short repr, or one at all."""
+    return repr(command[:64]) if isinstance(command, str) else f"of type {type(command).__name__}"
 
 
 def _put(txn: Transaction, key: object, value: object) -> None:

@@ -63,7 +63,7 @@ _WIDTHS: Final[bytes] = bytes(
     {0x58: 4, 0x8C: 1, 0x8D: 8, 0x42: 4, 0x43: 1, 0x8E: 8}.get(opcode, 0) for opcode in range(256)
 )
 STOP: Final = 0x2E
-OBJECT: Final = 16  # what any object weighs besides its bytes
+OBJECT: Final = 64  # bytes that any object weighs besides those it says
 
 
 def load(data: bytes) -> object:
