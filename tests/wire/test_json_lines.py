@@ -258,3 +258,15 @@ def test_a_member_that_stands_there_twice_is_refused(line: bytes) -> None:
 )
 def test_colons_and_names_in_different_objects_are_nothing_bad(line: bytes) -> None:
     assert decode_request(line) == json.loads(line)
+
+
+def test_a_line_that_the_end_has_cut_off_is_told_from_a_whole_one() -> None:
+    decoder = LineDecoder()
+    decoder.feed(b"one\ntwo\nthree")
+    decoder.end()
+    found = [(decoder.next(), decoder.whole) for _ in range(3)]
+    assert found == [(b"one", True), (b"two", True), (b"three", False)]
+    decoder = LineDecoder()
+    decoder.feed(b"one\n")
+    decoder.end()
+    assert (decoder.next(), decoder.whole) == (b"one", True)

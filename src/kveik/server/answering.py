@@ -117,6 +117,8 @@ class TextDialect(LineDialect):
         if line is None:
             return None
         words = text.decode_request(line)
+        if not self._decoder.whole and words and words[0] not in text.HARMLESS:
+            raise CommandError(text.CUT_OFF)
         if len(words) < 3:
             return TextRequest(self._client, words, None)
         words[2] = text.unquoted(words[2])

@@ -17,6 +17,8 @@ class LineDecoder:
         self._data = b""
         self._at: i64 = 0
         self._later = bytearray()  # of a line whose end has not come
+        self._cut = False  # the last line's end never came
+        self.whole = True  # the line that `next` gave had its end
 
     def feed(self, data: bytes) -> None:
         if b"\n" not in data:
@@ -33,7 +35,8 @@ class LineDecoder:
 
     def end(self) -> None:
         """No more will come. Nothing happens the second time."""
-        if self._later or self._at < len(self._data):
+        if self._later or self._data.rfind(b"\n") < len(self._data) - 1:
+            self._cut = True
             self.feed(b"\n")
 
     def next(self) -> bytes | None:
@@ -46,5 +49,6 @@ class LineDecoder:
                 raise ProtocolError(f"a line has at most {MAX_LINE} bytes")
             line = self._data[self._at : end].strip()
             self._at = end + 1
+            self.whole = not (self._cut and self._at == len(self._data))
             if line:
                 return line

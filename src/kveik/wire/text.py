@@ -23,6 +23,10 @@ SUBNEGOTIATION: Final = 0xFA
 SUBNEGOTIATION_END: Final = b"\xff\xf0"
 # Lines of an HTTP request that carry what a web page wants: never taken for commands.
 FOREIGN: Final = ("POST", "HOST:")
+# What may be done by a line that the end of input has cut off, perhaps in the middle of a word: who
+# vanishes while it sends must not leave half a value, or delete another key than it meant.
+HARMLESS: Final = ("GET", "PING")
+CUT_OFF: Final = "The line has no end, so it may not be whole: nothing was done"
 JSON_BEGINS: Final = frozenset('"-0123456789[{tfn')
 
 
