@@ -222,8 +222,10 @@ class _Unpickler:
         if len(line) > MAX_DIGITS:
             raise LimitError(f"a number has at most {MAX_DIGITS} digits")
         if opcode == 0x49:  # INT
-            bits = (b"00", b"01")
-            self._stack.append(line == b"01" if line in bits else int(line))
+            if line in (b"00", b"01"):
+                self._stack.append(line == b"01")
+            else:
+                self._stack.append(int(line))
         elif opcode == 0x4C:  # LONG
             self._stack.append(int(line.removesuffix(b"L")))
         elif opcode == 0x46:  # FLOAT
