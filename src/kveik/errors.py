@@ -10,7 +10,8 @@
     |   |-- ClosedError               use after close
     |   |-- Conflict                  an optimistic transaction lost a race: do it again
     |   |-- ReadOnlyError             a write to a database opened read-only
-    |   `-- LimitError (ValueError)   a key, value or batch past its bound
+    |   |-- LimitError (ValueError)   a key, value or batch past its bound
+    |   `-- UnsafeError (ValueError)  a pickle that may hold more than plain data
     |-- StorageError                  the disk's fault
     |   |-- DiskFullError             refused before it was applied; try again when there is room
     |   `-- FailStopError             a write or sync failed: no more writes until reopened
@@ -76,6 +77,10 @@ class Conflict(UseError):
 
 class LimitError(UseError, ValueError):
     """A key, a value or a batch is past its bound (see limits.py)."""
+
+
+class UnsafeError(UseError, ValueError):
+    """A pickle may hold more than plain data; nothing of it was run."""
 
 
 class StorageError(KveikError):

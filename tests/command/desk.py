@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from kveik.command import kvdb
+from kveik.command import framed, kvdb
+from kveik.command.job import Job
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
+from kveik.command.request import Request
 from kveik.command.state import Client, Server
+from kveik.command.text import TextRequest
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
 from kveik.engine.opening import open_store
+from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
 from kveik.model import Failure, Simple, Verbatim
+from kveik.wire import framed as framed_wire
+from kveik.wire import text
 from kveik.wire.replies import ReplyEncoder
 
 START = 1_700_000_000_000  # Unix milliseconds at which a desk opens
@@ -65,10 +76,7 @@ class Desk:
 
     def ask(self, **request: object) -> object:
         """The result of a request of the JSON lines protocol."""
-        self.txn.begin(self.client.database)
-        result = kvdb.find(request)(self.txn, request)
-        self._commit()
-        return result
+        return self.performed(kvdb.KvdbRequest(self.client, request))
 
     def refusal(self, **request: object) -> str:
         """The text of the error that a request of the JSON lines protocol is answered with."""
@@ -86,6 +94,62 @@ class Desk:
         group, self._group = self._group, None
         if group is not None:
             self.store.settle(group)
+
+    def frame(self, request: object) -> object:
+        """The answer to a message of the length-prefixed protocol, errors included."""
+        one: framed.FramedRequest | None = None
+        try:
+            one = framed.FramedRequest(
+                self.client, framed_wire.decode_request(pickle.dumps(request))
+            )
+            data = self.performed(one)
+            assert isinstance(data, bytes)
+        except KveikError as error:
+            text = str(error) if one is None else one.failure(error).text
+            data = framed_wire.encode_error(text)[framed_wire.HEAD :]
+        return pickle.loads(data)  # noqa: S301
+
+    def line(self, line: str | bytes) -> Any:
+        """The answer to a line of the text protocol, errors included."""
+        try:
+            words = text.decode_request(line if isinstance(line, bytes) else line.encode())
+            value: object = None
+            if len(words) > 2:
+                words[2] = text.unquoted(words[2])
+                value = text.decode_value(words[2])
+            reply = self.performed(TextRequest(self.client, words, value))
+        except KveikError as error:
+            return json.loads(text.encode_error(str(error)))
+        return json.loads(text.encode_answer(reply))
+
+    def performed(self, request: Request) -> object:
+        """The reply to a request as the host gives it: a block is loaded, a job done to its end."""
+        self.txn.begin(self.client.database)
+        try:
+            reply = self._unfaulted(lambda: request.perform(self.txn))
+            self._commit()
+        except KveikError:
+            self.need = self.txn.seen
+            raise
+        if not isinstance(reply, Job):
+            return reply
+        try:
+            while self._unfaulted(reply.step):
+                pass
+            self.need = reply.seen
+            return reply.reply()
+        finally:
+            reply.end()
+
+    def _unfaulted(self, step: Callable[[], object]) -> object:
+        while True:
+            try:
+                return step()
+            except Fault as fault:
+                fault.load(False)
+                fault.settle(self.store.cache)
+                self.txn.hold(fault.pinned)
+                self.txn.again(self.client.database)
 
     def _call(self, args: list[bytes]) -> object:
         self.txn.begin(self.client.database)

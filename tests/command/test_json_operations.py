@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.command.desk import Desk
 
@@ -20,9 +22,8 @@ def value(desk: Desk, key: str) -> str:
 
 def members(desk: Desk, start: str, end: str) -> list[str]:
     found = desk.ask(command="read_key_range", start_key=start, end_key=end)
-    assert isinstance(found, dict)
-    assert all(isinstance(cell, Cell) for cell in found.values())
-    return list(found)
+    assert isinstance(found, Cell)
+    return list(json.loads(found.data))
 
 
 # --- what they do -------------------------------------------------------------------------------

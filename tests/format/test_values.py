@@ -72,7 +72,7 @@ def test_a_value_that_came_as_json_is_the_same_json_again(value: object) -> None
 def test_a_pickle_stays_bytes_as_nothing_from_outside_is_run() -> None:
     data = b"cos\nabort\n(tR."
     assert decode_value(PICKLE, data) == data
-    assert json.loads(as_json_text(PICKLE, data)).keys() == {"$bytes"}
+    assert json.loads(as_json_text(PICKLE, data)).keys() == {"$pickle"}
 
 
 @pytest.mark.parametrize("data", [b"plain", b"", "æ\u2028\x00\n".encode()])

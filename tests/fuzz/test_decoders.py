@@ -6,6 +6,7 @@ KVEIK_FUZZ_SECONDS is the time for each (0.7), KVEIK_FUZZ_SEED repeats a run.
 from __future__ import annotations
 
 import json
+import pickle
 import tracemalloc
 import zlib
 from random import Random
@@ -17,7 +18,7 @@ from kveik.disk.memory import MemoryDisk
 from kveik.engine.builder import TableBuilder
 from kveik.engine.table import Partition, Root
 from kveik.errors import CommandError, KveikError, ProtocolError
-from kveik.format import codec, entry, filter, jobs, segment, table
+from kveik.format import codec, entry, filter, jobs, segment, table, values
 from kveik.format.block import Block
 from kveik.format.block_writer import BlockWriter
 from kveik.format.edit import (
@@ -33,6 +34,7 @@ from kveik.format.edit import (
 from kveik.format.gather import Gathered, gather
 from kveik.format.identity import decode_identity, encode_identity
 from kveik.format.keys import decode_key, encode_key
+from kveik.format.pickling import dump
 from kveik.format.record import (
     HEADER,
     RecordWriter,
@@ -45,11 +47,17 @@ from kveik.format.record import (
     record_size,
     record_type,
 )
-from kveik.format.values import decode_value
+from kveik.format.unpickling import load
 from kveik.model import BYTES, JSON, TEXT, Cell, Writes
 from kveik.wire.detect import detect
-from kveik.wire.jsonlines import LineDecoder, decode_request
+from kveik.wire.framed import FrameDecoder
+from kveik.wire.framed import decode_request as decode_message
+from kveik.wire.inline import split_line
+from kveik.wire.jsonlines import decode_request
+from kveik.wire.lines import LineDecoder
 from kveik.wire.resp import RequestDecoder
+from kveik.wire.text import decode_request as decode_words
+from kveik.wire.text import decode_value, encode_answer, unquoted
 
 pytestmark = pytest.mark.slow
 
@@ -287,9 +295,9 @@ def test_any_bytes_are_a_key_that_is_written_as_it_was_read() -> None:
 
 def test_values_are_a_value_error() -> None:
     sample = b'{"a": [1, 2.5, "text", null]}'
-    fuzz(lambda data: decode_value(BYTES, data), [sample], ())
-    fuzz(lambda data: decode_value(TEXT, data), [sample], (ValueError,))
-    fuzz(lambda data: decode_value(JSON, data), [sample], (ValueError, RecursionError))
+    fuzz(lambda data: values.decode_value(BYTES, data), [sample], ())
+    fuzz(lambda data: values.decode_value(TEXT, data), [sample], (ValueError,))
+    fuzz(lambda data: values.decode_value(JSON, data), [sample], (ValueError, RecursionError))
 
 
 def test_lines_between_a_lane_and_its_worker_harm_nobody() -> None:
@@ -379,3 +387,68 @@ def test_json_lines_are_a_command_error_however_they_are_cut() -> None:
             decode_request(line)
 
     assert fuzz(read, LINES, (CommandError,)) > 0
+
+
+PLAIN = [
+    {"cmd": "SET", "key": ("a", 1), "value": [1.5, None, True, "x" * 300, -(1 << 70), {"a": ()}]},
+    {"cmd": "BULKSET", "items": [("k", {1, 2}), ("l", frozenset((b"x", 3)))]},
+]
+PICKLES = [pickle.dumps(value, protocol) for value in PLAIN for protocol in range(4, 6)]
+PICKLES += [pickle.dumps(PLAIN[0], protocol) for protocol in range(4)]
+
+
+def test_pickles_are_a_value_error_and_what_is_read_can_be_written() -> None:
+    def read(data: bytes) -> None:
+        value = load(data)
+        dump(value)
+
+    assert fuzz(read, PICKLES, (ValueError,)) > 0
+
+
+def messages_of(pieces: list[bytes]) -> list[bytes | str]:
+    decoder = FrameDecoder()
+    found: list[bytes | str] = []
+    for piece in pieces:
+        decoder.feed(piece)
+        message: bytes | str | None = b""
+        while message is not None:
+            try:
+                message = decoder.next()
+            except CommandError as error:
+                message = str(error)
+            if message is not None:
+                found.append(message)
+    return found
+
+
+def test_messages_are_the_same_however_they_are_cut() -> None:
+    def read(data: bytes) -> None:
+        whole = messages_of([data])
+        assert messages_of(cut(data)) == whole
+        for message in whole:
+            if isinstance(message, bytes):
+                decode_message(message)
+
+    samples = [b"".join(len(data).to_bytes(4, "big") + data for data in PICKLES)]
+    assert fuzz(read, samples, (CommandError,)) >= 0
+
+
+def test_lines_of_the_text_protocol_are_answered() -> None:
+    def read(data: bytes) -> None:
+        for line in lines_of([data]):
+            words = decode_words(line)
+            if len(words) == 3:
+                value = decode_value(unquoted(words[2]))
+                try:
+                    kind, stored = values.encode_json_value(value)
+                except ValueError:
+                    kind, stored = values.encode_json_value(unquoted(words[2]))
+                assert json.loads(encode_answer(Cell(kind, stored)))["status"] == "OK"
+
+    samples = [b'SET k "{"a": [1, true]}"\r\nGET k\nPING\n', b"\xff\xfb\x1fset k 'two words'\n"]
+    assert fuzz(read, samples, (CommandError, ProtocolError)) > 0
+
+
+def test_inline_commands_are_a_protocol_error() -> None:
+    samples = [b"SET k \"a \\x00\\n b\" 'it\\'s'", b"PING"]
+    assert fuzz(split_line, samples, (ProtocolError,)) > 0

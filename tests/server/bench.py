@@ -25,8 +25,8 @@ class Loop:
         self._soon.append(partial(callback, *args))
         return callback
 
-    def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:
-        return self.call_soon(callback)
+    def call_later(self, seconds: float, callback: Callable[..., None], /, *args: object) -> object:
+        return self.call_soon(callback, *args)
 
     def turn(self) -> None:
         while self._soon:

@@ -48,6 +48,16 @@ REFUSED = {
         b'{"command": "batch_put", "keys": ["kept", "b"], "values": ["lost", 1e999]}',
         "not JSON compliant",
     ),
+    "a member twice": (
+        b'{"command": "put", "key": "kept", "value": 1, "value": 2}',
+        "'value' stands there twice",
+    ),
+    "a member of the value twice": (PUT % b'{"a": {"b": 1, "b": 2}}', "'b' stands there twice"),
+    "a password where there is none": (
+        b'{"command": "auth", "password": "x"}',
+        "no password is set",
+    ),
+    "no password": (b'{"command": "auth"}', "'password' is missing"),
     "NaN": (PUT % b"NaN", "NaN is no JSON"),
     "infinity": (PUT % b"[-Infinity]", "-Infinity is no JSON"),
     "a number past all floats": (PUT % b"1e999", "not JSON compliant"),
@@ -105,15 +115,24 @@ def test_a_line_too_long_is_told_and_ends_the_connection(
     assert_served(shared_server, bystander)
 
 
-@pytest.mark.parametrize("begun", [b"{", PUT % b'"half"', b'{"command": "read"'])
-def test_half_a_line_then_close_changes_nothing(
+@pytest.mark.parametrize("begun", [b"{", PUT % b'"half', b'{"command": "read"'])
+def test_half_a_line_then_the_end_of_input_is_an_error_and_changes_nothing(
     shared_server: Server, bystander: JsonLines, begun: bytes
 ) -> None:
     with shared_server.json() as connection:
         connection.send(begun)
         connection.finish()
-        assert connection.rest() == b""
+        assert json.loads(connection.rest())["status"] == "error"
     assert_served(shared_server, bystander)
+
+
+def test_a_last_line_without_its_end_is_answered(shared_server: Server) -> None:
+    with shared_server.json() as connection:
+        connection.send(b'{"command": "put", "key": "last", "value": [1]}\n')
+        connection.send(b'{"command": "read", "key": "last"}')
+        connection.finish()
+        answers = [json.loads(line)["result"] for line in connection.rest().splitlines()]
+    assert answers == [True, [1]]
 
 
 def test_a_client_that_leaves_before_its_answers_are_read_disturbs_nobody(

@@ -108,7 +108,7 @@ def test_a_null_request_asks_for_nothing_also_in_pieces(
         assert connection.reply() == "PONG"
 
 
-@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x05", b"PING\r\n"])
+@pytest.mark.parametrize("first", [b"\x16\x03\x01\x02", b"[1]\n", b"\xef\xbb\xbf{"])
 def test_an_unknown_first_byte_is_told_what_the_port_speaks(
     shared_server: Server, bystander: Resp, first: bytes
 ) -> None:

@@ -43,7 +43,7 @@ def test_several_listeners_serve_the_same_data(three: Server) -> None:
 
 def test_a_redis_listener_takes_json_for_a_bad_command(three: Server) -> None:
     with Resp(three.ports[0]) as connection:
-        connection.send(b'{"command": "read", "key": "k"}\r\n')
+        connection.send(b"{command: read, key: k}\r\n")
         assert "unknown command" in str(connection.reply())
         assert connection.call("PING") == "PONG"
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.tools import PATIENCE, environment, until
-from tests.support.wire import JsonLines, Resp
+from tests.support.wire import Framed, JsonLines, Resp, Text
 
 KVEIK = (sys.executable, "-m", "kveik")
 WITHOUT_UVLOOP = (sys.executable, str(Path(__file__).with_name("without_uvloop.py")))
@@ -109,6 +109,12 @@ class Server:
 
     def json(self) -> JsonLines:
         return JsonLines(self.port)
+
+    def text(self) -> Text:
+        return Text(self.port)
+
+    def framed(self) -> Framed:
+        return Framed(self.port)
 
 
 class StartServer:

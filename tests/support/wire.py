@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import select
 import socket
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,11 +25,17 @@ class ErrorReply(Exception):
 
 
 class Connection:
-    """A socket and what both protocols do alike. Nothing waits longer than PATIENCE."""
+    """A socket and what all protocols do alike. Nothing waits longer than PATIENCE."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((host, port), PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port: int | Path, host: str = "127.0.0.1") -> None:
+        """port: or the path of a socket file."""
+        if isinstance(port, Path):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(PATIENCE)
+            self.socket.connect(str(port))
+        else:
+            self.socket = socket.create_connection((host, port), PATIENCE)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
 
     def send(self, data: bytes) -> None:
@@ -152,6 +160,43 @@ class JsonLines(Connection):
         answer = self.call(command="read", key=key)
         assert answer["status"] == "ok", answer
         return answer["result"]
+
+
+class Text(Connection):
+    """The text protocol."""
+
+    def call(self, line: str) -> Any:
+        self.send(line.encode() + b"\n")
+        return self.reply()
+
+    def reply(self) -> Any:
+        line = self.line()
+        if not line.endswith(b"\n"):
+            raise ConnectionError(f"closed after {line!r}")
+        return json.loads(line)
+
+    def get(self, key: str) -> Any:
+        answer = self.call(f"GET {key}")
+        assert answer["status"] == "OK", answer
+        return answer["value"]
+
+
+class Framed(Connection):
+    """The length-prefixed protocol."""
+
+    def call(self, cmd: str, **members: object) -> Any:
+        self.send(message({"cmd": cmd, **members}))
+        return self.reply()
+
+    def reply(self) -> Any:
+        size = int.from_bytes(self.exactly(4), "big")
+        return pickle.loads(self.exactly(size))  # noqa: S301
+
+
+def message(request: object, protocol: int = 4) -> bytes:
+    """A request of the length-prefixed protocol."""
+    data = pickle.dumps(request, protocol)
+    return len(data).to_bytes(4, "big") + data
 
 
 def send_byte_by_byte(connection: Connection, data: bytes, other: Resp) -> None:

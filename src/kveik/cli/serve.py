@@ -8,22 +8,23 @@ import os
 import sys
 import time
 
-from kveik.limits import DEFAULT_MEMORY
+from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY, SEGMENTS_PER_MEMORY
 from kveik.model import COMPRESSIONS, DURABILITIES
 from kveik.server import app
 from kveik.server.config import DEFAULT_HOST, DEFAULT_PORT, Address, Config, parse_address
 from kveik.sizes import parse_size, show_size
 from kveik.version import describe
 
+ENTRY = 1024  # bytes that an entry is taken for where --memtable-size counts entries
 LOOPBACK = ("127.", "::1", "localhost")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "serve",
-        help="serve a directory on one port to Redis clients and JSON lines",
-        description="Serve a directory. The first bytes of a connection tell its protocol: "
-        "Redis' (RESP2, RESP3) or JSON lines.",
+        help="serve a directory on one port to Redis clients, JSON lines and more",
+        description="Serve a directory. The first bytes of a connection tell its protocol: Redis' "
+        "(RESP2, RESP3), JSON lines, length-prefixed pickles or the text protocol.",
     )
     add = parser.add_argument
     add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
@@ -39,8 +40,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_address,
         default=[],
         metavar="URL",
-        help="a listener as auto://HOST:PORT, redis://HOST:PORT or json://HOST:PORT, in place of "
-        "--host and --port; may be given several times",
+        help="a listener as auto://HOST:PORT, or redis://, json://, frame:// or text:// to pin it "
+        "to one protocol, or unix:///PATH[?protocol=redis], in place of --host and --port; may be "
+        "given several times",
     )
     add("--data-dir", default="data", metavar="DIR", help="the database (default: ./%(default)s)")
     add(
@@ -51,12 +53,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "synced every second (interval), or at once and synced when the system likes (none)",
     )
     add(
+        "--snapshot-dir",
+        default="",
+        metavar="DIR",
+        help="where SNAPSHOT makes its copies (default: the database's name with -snapshots)",
+    )
+    memory = parser.add_mutually_exclusive_group()
+    memory.add_argument(
         "--memory",
         type=_size,
         default=DEFAULT_MEMORY,
         metavar="SIZE",
         help="memory for what was written lately and for the cache, such as 512MB (default: "
         f"{show_size(DEFAULT_MEMORY)}); the process needs about 100 MB more",
+    )
+    memory.add_argument(
+        "--memtable-size",
+        dest="memory",
+        type=_memtable,
+        metavar="SIZE",
+        help="in place of --memory: how much is gathered before it becomes a table, such as 4MB; "
+        "a bare number counts entries, of 1 KB each",
     )
     add(
         "--compression",
@@ -74,13 +91,18 @@ def run(options: argparse.Namespace) -> int:
     )
     listen = tuple(options.listen) or (Address("auto", options.host, options.port),)
     for address in listen:
-        if not address.host.startswith(LOOPBACK):
+        if not address.path and not address.host.startswith(LOOPBACK):
             logging.getLogger("kveik").warning(
                 "%s is reachable by others, and there is no password yet", address
             )
     try:
         config = Config(
-            options.data_dir, listen, options.durability, options.memory, options.compression
+            options.data_dir,
+            listen,
+            options.durability,
+            options.memory,
+            options.compression,
+            options.snapshot_dir,
         )
     except ValueError as error:
         print(f"kveik serve: {error}", file=sys.stderr)
@@ -101,15 +123,42 @@ class Announcement:
         print(f"data in {os.path.abspath(config.data_dir)}, durability {config.durability}")
         for address in addresses:
             print(f"ready on {address}")
-        host, _, port = addresses[0].partition("://")[2].rpartition(":")
         print("try, in another terminal:")
-        if not addresses[0].startswith("json"):
-            print(f"  redis-cli -h {host.strip('[]')} -p {port} SET hello world")
-        if not addresses[0].startswith("redis"):
-            request = '{"command": "read", "key": "hello"}'
-            print(f"  echo '{request}' | nc -q 1 {host.strip('[]')} {port}")
-        print(f"  {_program()} demo --host {host.strip('[]')} --port {port}")
+        for line in dict.fromkeys(hint for url in addresses for hint in hints(url)):
+            print(f"  {line}")
         print("stop it with Ctrl-C; what was acknowledged is safe", flush=True)
+
+
+def hints(url: str) -> list[str]:
+    """Lines for a shell that show what an address is good for."""
+    address = parse_address(url)
+    host, port, path = address.host, address.port, address.path
+    words = {
+        "redis": f"-s {path}" if path else f"-h {host} -p {port}",
+        "nc": f"-U {path}" if path else f"{host} {port}",
+        "connect": f"connect({path!r})" if path else f"connect(({host!r}, {port}))",
+        "family": "socket.AF_UNIX" if path else "",
+        "demo": f"{_program()} demo --host {host} --port {port}",
+    }
+    chosen = HINTS[address.protocol]
+    return [hint.format(**words) for hint in chosen if not (path and "{demo}" in hint)]
+
+
+_REDIS = "redis-cli {redis} SET hello world"
+_JSON = """echo '{{"command": "read", "key": "hello"}}' | nc -q 1 {nc}"""
+_TEXT = "echo 'GET hello' | nc -q 1 {nc}"
+_FRAME = (
+    'python3 -c "import pickle, socket; s = socket.socket({family}); s.{connect}; '
+    "m = pickle.dumps({{'cmd': 'GET', 'key': 'hello'}}); s.send(len(m).to_bytes(4, 'big') + m); "
+    'print(pickle.loads(s.recv(9999)[4:]))"'
+)
+HINTS = {
+    "auto": (_REDIS, _JSON, _TEXT, "{demo}"),
+    "redis": (_REDIS,),
+    "json": (_JSON, "{demo}"),
+    "frame": (_FRAME,),
+    "text": (_TEXT,),
+}
 
 
 def _program() -> str:
@@ -145,6 +194,12 @@ def _address(text: str) -> Address:
         return parse_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _memtable(text: str) -> int:
+    """The memory whose memtables are as large as --memtable-size says."""
+    size = int(text) * ENTRY if text.strip().isdecimal() else _size(text)
+    return max(size * SEGMENTS_PER_MEMORY, MIN_MEMORY)
 
 
 def _size(text: str) -> int:

@@ -1,7 +1,7 @@
 """The five operations of the JSON lines protocol: put, read, read_key_range, batch_put, delete.
 
 Each is a function of (transaction, request object) and returns what stands behind "result": a Cell
-or a dict of cells for values, which the wire writes as their JSON. Called by the dialect.
+for values, which the wire writes as their JSON. Called by the dialect.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kveik.command.arguments import TOO_MUCH
+from kveik.command.access import REQUIRED, log_in
+from kveik.command.paging import Gather, opened, read_range
 from kveik.command.request import Request
+from kveik.command.state import Client
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.format.values import encode_json_value, key_as_text
-from kveik.limits import MAX_REPLY
-from kveik.model import Cell
+from kveik.format.values import as_json_text, dump_json, encode_json_value, key_as_text
+from kveik.model import JSON, Cell
 from kveik.native import i64
 
 Members = dict[str, object]
@@ -35,16 +36,23 @@ def read(txn: Transaction, request: Members) -> object:
 def read_key_range(txn: Transaction, request: Members) -> object:
     """Both ends included; one object, its members in key order."""
     start = _key(request, "start_key")
-    rows = txn.scan(start, _key(request, "end_key") + b"\x00")
-    found: dict[str, Cell] = {}
-    size: i64 = 0
-    for at, key in enumerate(rows.keys):
-        cell = rows.cell(at)
-        found[key_as_text(key)] = cell
-        size += len(key) + len(cell.data)
-        if size > MAX_REPLY:
-            raise CommandError(TOO_MUCH[4:])
-    return found
+    return read_range(txn, start, _key(request, "end_key") + b"\x00", JsonGather())
+
+
+class JsonGather(Gather):
+    """One JSON object of all entries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._members: list[bytes] = []
+
+    def take(self, key: bytes, cell: Cell) -> i64:
+        member = dump_json(key_as_text(key)) + b": " + as_json_text(cell.kind, cell.data)
+        self._members.append(member)
+        return len(member)
+
+    def reply(self) -> object:
+        return Cell(JSON, b"{" + b", ".join(self._members) + b"}")
 
 
 def batch_put(txn: Transaction, request: Members) -> object:
@@ -74,11 +82,21 @@ KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
 class KvdbRequest(Request):
     """members: of the object that was sent."""
 
-    def __init__(self, members: Members) -> None:
+    def __init__(self, client: Client, members: Members) -> None:
         self.members = members
+        self._client = client
 
     def perform(self, txn: Transaction) -> object:
-        return find(self.members)(txn, self.members)
+        client = self._client
+        command = self.members.get("command")
+        if command == "auth":
+            log_in(client, _member(self.members, "password"))
+            return True
+        if command == "ping":
+            return "PONG"
+        if not client.authenticated:
+            raise CommandError(f'{REQUIRED}: {{"command": "auth", "password": "..."}}')
+        return opened(find(self.members)(txn, self.members), client.server.store)
 
     def name(self) -> str:
         return repr(self.members.get("command"))

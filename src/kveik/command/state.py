@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kveik.command.cursors import Cursors
+from kveik.disk.api import Disk
 from kveik.engine.store import Store
+from kveik.errors import CommandError
 from kveik.limits import MAX_CONNECTIONS
 from kveik.model import Push
 from kveik.native import i64
@@ -16,6 +18,14 @@ from kveik.native import i64
 
 def _nobody() -> None:
     pass
+
+
+def _nowhere(work: Callable[[], None]) -> None:
+    raise CommandError("ERR this server has no threads")
+
+
+def _no_place() -> Disk:
+    raise CommandError("ERR this server has no place for copies")
 
 
 class Client:
@@ -30,8 +40,10 @@ class Client:
         self.name = b""
         self.library = b""
         self.library_version = b""
+        self.authenticated = not server.password
+        self.loopback = False  # it is on this machine
         self.closing = False
-        self.plain = True  # its GETs and SETs need no more than the short way
+        self.plain = self.authenticated  # its GETs and SETs need no more than the short way
         self.outbox: list[Push] = []  # what it is told unasked and has not been sent
         self.outbox_size: i64 = 0  # bytes
         self.wake: Callable[[], None] = _nobody  # its session looks at the outbox
@@ -41,6 +53,10 @@ class Client:
         self.outbox.append(push)
         self.outbox_size += push.size
         self.wake()
+
+    def settle(self) -> None:
+        """Something has changed that says whether it is plain."""
+        self.plain = self.authenticated
 
     def reset(self) -> None:
         """As if newly connected."""
@@ -68,6 +84,10 @@ class Server:
         self.started = started
         self.facts: dict[str, str] = {}  # of this installation: loop, flavour, pid, port
         self.most_connections: i64 = MAX_CONNECTIONS
+        self.password = b""  # empty: everybody may do everything
+        self.keep_up: Callable[[], None] = _nobody  # begins whatever upkeep is due
+        self.beside: Callable[[Callable[[], None]], None] = _nowhere  # runs it on another thread
+        self.place: Callable[[], Disk] = _no_place  # makes an empty directory for a copy
         self.connections: i64 = 0  # now open
         self.connections_ever: i64 = 0
         self.commands: i64 = 0

@@ -27,7 +27,9 @@ from kveik.engine.store import Store
 from kveik.engine.upkeep import Upkeep
 from kveik.errors import StorageError
 from kveik.limits import STOP_GRACE, SYNC_INTERVAL
+from kveik.server import socketfile
 from kveik.server.config import Address, Config
+from kveik.server.copies import Places
 from kveik.server.gate import Gate
 from kveik.server.helpers import Keeper, Loader
 from kveik.server.host import Host
@@ -43,14 +45,22 @@ Ready = Callable[[list[str]], None]  # called with the addresses once they are s
 
 def run(config: Config, ready: Ready, progress: Progress | None = None) -> None:
     """Serve until SIGTERM, SIGINT or SHUTDOWN; OpenError and its kin if it cannot start."""
-    sockets = [(address, bound) for address in config.listen for bound in bind(address)]
+    sockets: list[tuple[Address, socket.socket]] = []
+    files: list[tuple[str, os.stat_result]] = []
     try:
+        for address in config.listen:
+            for bound in bind(address):
+                sockets.append((address, bound))
+                if address.path:
+                    files.append((address.path, os.lstat(address.path)))
         with (
             _open(config, progress) as store,
             asyncio.Runner(loop_factory=_loop_factory()) as runner,
         ):
             runner.run(serve(config, store, sockets, ready))
     finally:
+        for path, made in files:
+            socketfile.remove(path, made)
         for _, bound in sockets:
             bound.close()
 
@@ -115,9 +125,12 @@ class App:
         for address, bound in sockets:
             make = self._session_factory(loop, address.protocol)
             listeners.append(await listen(bound, make))
-        self._describe(sockets[0][1].getsockname()[1])
+        self._server.keep_up = lambda: _keep_up(gate, keeper)
+        self._server.beside = keeper.beside
+        self._server.place = Places(self._config).new
+        self._describe(_port(sockets))
         upkeep = asyncio.create_task(self._upkeep(gate, keeper))
-        ready([f"{address.protocol}://{_shown(bound)}" for address, bound in sockets])
+        ready([_shown(address, bound) for address, bound in sockets])
         await self._stopping.wait()
         log.info("stopping")
         for listener in listeners:
@@ -184,9 +197,22 @@ class App:
         )
 
 
-def _shown(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _keep_up(gate: Gate, keeper: Keeper) -> None:
+    gate.commit_soon()  # the end of a segment must be written before it can become a table
+    keeper.keep_up()
+
+
+def _port(sockets: list[tuple[Address, socket.socket]]) -> int:
+    """The first port that is listened on; 0 if there are only socket files."""
+    ports = [bound.getsockname()[1] for address, bound in sockets if not address.path]
+    return ports[0] if ports else 0
+
+
+def _shown(address: Address, bound: socket.socket) -> str:
+    """An address with the port that was chosen."""
+    if address.path:
+        return str(address)
+    return str(Address(address.protocol, *bound.getsockname()[:2]))
 
 
 def _measure(server: Server) -> None:
@@ -223,6 +249,7 @@ def _configuration(config: Config) -> dict[str, str]:
         "proto-max-bulk-len": "536870912",
         "save": "",
         "timeout": "0",
+        "unixsocket": next((one.path for one in config.listen if one.path), ""),
         "kveik-durability": config.durability,
         "kveik-memory": str(config.memory),
     }

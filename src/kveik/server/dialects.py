@@ -1,21 +1,17 @@
 """A dialect ties one protocol's codec to the host: bytes in, requests run, reply bytes out.
 
 Invariants: `step` answers at most one request; replies gather in the dialect until the session
-takes them; ProtocolError means that the connection's framing is lost. Called by the session.
+takes them; ProtocolError means that the connection's framing is lost. Called by the session. Here
+is Redis' protocol; the others are in `answering`.
 """
 
 from __future__ import annotations
 
-from kveik.command.kvdb import KvdbRequest
 from kveik.command.redis import RedisRequest
 from kveik.command.request import Request
 from kveik.command.state import Client
-from kveik.errors import CommandError
-from kveik.model import Failure
 from kveik.native import i64
 from kveik.server.host import Host, Parked
-from kveik.wire import jsonlines
-from kveik.wire.jsonlines import LineDecoder, decode_request
 from kveik.wire.replies import clean_line
 from kveik.wire.resp import GET, OTHER, RequestDecoder
 
@@ -31,6 +27,9 @@ class Dialect:
 
     def feed(self, data: bytes) -> None:
         raise NotImplementedError
+
+    def end(self) -> None:
+        """The peer sends no more; what it has begun may be whole for all that. Idempotent."""
 
     def step(self) -> bool:
         """Answer one request; False if no whole one is there, or if it is parked."""
@@ -141,62 +140,3 @@ class RedisDialect(Dialect):
 
     def refusal(self, text: str) -> bytes:
         return b"-ERR " + clean_line(text) + b"\r\n"
-
-
-class JsonDialect(Dialect):
-    def __init__(self, host: Host, client: Client) -> None:
-        super().__init__(host, client)
-        self._decoder = LineDecoder()
-        self._answers: list[bytes] = []
-        self._size: i64 = 0
-        self._request: KvdbRequest | None = None  # the one that is parked
-
-    def feed(self, data: bytes) -> None:
-        self._decoder.feed(data)
-
-    def step(self) -> bool:
-        host = self._host
-        request = self._request
-        if request is None:
-            line = self._decoder.next()
-            if line is None:
-                return False
-            try:
-                request = KvdbRequest(decode_request(line))
-            except CommandError as error:
-                self._add(jsonlines.encode_error(str(error)))
-                return True
-        reply = self._reply(request)
-        if self.parked is not None:
-            self._request = request
-            return False
-        self._request = None
-        self._add(_json_answer(reply))
-        if host.need > self.need:
-            self.need = host.need
-        return True
-
-    def _add(self, answer: bytes) -> None:
-        self._answers.append(answer)
-        self._size += len(answer)
-
-    def gathered(self) -> i64:
-        return self._size
-
-    def take(self) -> bytes:
-        answers = self._answers
-        self._answers = []
-        self._size = 0
-        return b"".join(answers)
-
-    def refusal(self, text: str) -> bytes:
-        return jsonlines.encode_error(text)
-
-
-def _json_answer(reply: object) -> bytes:
-    if isinstance(reply, Failure):
-        return jsonlines.encode_error(reply.text)
-    try:
-        return jsonlines.encode_result(reply)
-    except CommandError as error:
-        return jsonlines.encode_error(str(error))

@@ -14,7 +14,7 @@ from kveik.engine.upkeep import Upkeep, Work
 from kveik.server.host import Parked
 
 LOADERS: Final = 4  # threads that read blocks; each has one request to the disk under way
-LANES: Final = 3  # threads that wait for a flush, a compaction, and the removal of files
+LANES: Final = 4  # threads for a flush, a compaction, the removal of files, and copies
 
 
 class Loader:
@@ -64,6 +64,10 @@ class Keeper:
     def _done(self, work: Work) -> None:
         self.upkeep.finish(work)
         self.keep_up()
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """Run something on a thread of the upkeep."""
+        self._threads.submit(work)
 
     async def end(self) -> None:
         """Let flushes end, so that little is replayed at the next start; break off the rest."""

@@ -13,11 +13,14 @@ from typing import Any, cast
 
 from kveik.errors import OpenError
 from kveik.limits import ACCEPT_BATCH, BACKLOG, MAX_CONNECTIONS, SPARE_DESCRIPTORS
+from kveik.server import socketfile
 from kveik.server.config import Address
 
 
 def bind(address: Address) -> list[socket.socket]:
     """Sockets bound to every address that the host's name stands for; OpenError if none can be."""
+    if address.path:
+        return [socketfile.bind(address.path)]
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -59,7 +62,10 @@ async def listen(bound: socket.socket, session: Callable[[], object]) -> asyncio
     loop = asyncio.get_running_loop()
     factory = cast("Callable[[], Any]", session)  # it has a protocol's methods, not its base class
     # asyncio accepts as many connections in one go as it is told of backlog.
-    server = await loop.create_server(factory, sock=bound, backlog=ACCEPT_BATCH)
+    if bound.family == socket.AF_UNIX:
+        server = await loop.create_unix_server(factory, sock=bound, backlog=ACCEPT_BATCH)
+    else:
+        server = await loop.create_server(factory, sock=bound, backlog=ACCEPT_BATCH)
     bound.listen(BACKLOG)
     return server
 

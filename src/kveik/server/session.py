@@ -16,11 +16,14 @@ from kveik.command.state import Client
 from kveik.errors import ProtocolError
 from kveik.limits import OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
 from kveik.native import i64
-from kveik.server.dialects import Dialect, JsonDialect, RedisDialect
+from kveik.server.answering import speak
+from kveik.server.dialects import Dialect
 from kveik.server.host import Host, Parked
 from kveik.wire import detect
+from kveik.wire.http import NOT_YET
 
 AUTO: Final = "auto"
+LOOPBACK: Final = ("127.", "::1")
 
 log = logging.getLogger("kveik")
 
@@ -35,7 +38,7 @@ class Session:
         gone: Callable[[Session], None],
         load: Callable[[Parked, Callable[[Parked], None]], None],
     ) -> None:
-        """protocol: "auto", "redis" or "json"; gone is called when the connection is lost.
+        """protocol: "auto" or one that `detect` names; gone is called when the connection is lost.
 
         load reads what a parked command waits for, and calls back on the loop.
         """
@@ -67,8 +70,9 @@ class Session:
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        self.client.loopback = not isinstance(peer, tuple) or peer[0].startswith(LOOPBACK)
         if self._protocol != AUTO:
-            self._dialect = self._speak(self._protocol)
+            self._dialect = speak(self._protocol, self._host, self.client)
         if self._host.server.connections > self._host.server.most_connections:
             self._turn_away("max number of clients reached")
 
@@ -79,9 +83,10 @@ class Session:
         try:
             if dialect is None:
                 data = self._first + data
-                dialect = self._detect(data)
+                dialect = self._detect(data, False)
                 if dialect is None:
                     return
+                self._first = b""
             dialect.feed(data)
         except ProtocolError as error:
             self._refuse(str(error))
@@ -92,9 +97,21 @@ class Session:
     def eof_received(self) -> bool:
         """The peer has said all it had to say; what it asked for is still answered."""
         self._eof = True
-        if self._dialect is None:
-            self._transport.close()
-        elif not self._again:
+        if self._ended:
+            return True
+        dialect = self._dialect
+        try:
+            if dialect is None:
+                dialect = self._detect(self._first, True)
+                if dialect is None:
+                    self._transport.close()
+                    return True
+                dialect.feed(self._first)
+            dialect.end()
+        except ProtocolError as error:
+            self._refuse(str(error))
+            return True
+        if not self._again:
             self._turn()
         return True
 
@@ -113,22 +130,19 @@ class Session:
 
     # --- requests -------------------------------------------------------------------------------
 
-    def _detect(self, data: bytes) -> Dialect | None:
-        found = detect.detect(data)
+    def _detect(self, data: bytes, ended: bool) -> Dialect | None:
+        found = detect.detect(data, ended)
         if found == detect.MORE:
-            self._first = data[-1:]
-            return None
-        if found == detect.UNKNOWN:
-            self._turn_away("this port speaks Redis' protocol (RESP) and JSON lines")
-            return None
-        self._first = b""
-        self._dialect = self._speak(found)
+            self._first = data.lstrip()
+        elif found == detect.HTTP:
+            self._transport.write(NOT_YET)
+            self._transport.close()
+            self._ended = True
+        elif found == detect.UNKNOWN:
+            self._turn_away("this port speaks RESP, JSON lines, length-prefixed pickles and text")
+        else:
+            self._dialect = speak(found, self._host, self.client)
         return self._dialect
-
-    def _speak(self, protocol: str) -> Dialect:
-        if protocol == detect.JSON:
-            return JsonDialect(self._host, self.client)
-        return RedisDialect(self._host, self.client)
 
     def _turn(self) -> None:
         """Answer what is there, within the bounds of a turn; go on later if more is left."""
@@ -196,7 +210,12 @@ class Session:
         """The request goes on once its block is loaded, or once others have had their turn."""
         self._loading = True
         if parked.fault is None:
-            self._loop.call_soon(self._loaded, parked)
+            job = parked.job
+            delay = 0.0 if job is None else job.delay
+            if delay > 0.0:
+                self._loop.call_later(delay, self._loaded, parked)
+            else:
+                self._loop.call_soon(self._loaded, parked)
         else:
             self._load(parked, self._loaded)
 
@@ -269,7 +288,7 @@ class Session:
 
     def _turn_away(self, why: str) -> None:
         """Refuse the connection as a whole."""
-        dialect = self._dialect or self._speak(detect.REDIS)
+        dialect = self._dialect or speak(detect.REDIS, self._host, self.client)
         self._transport.write(dialect.refusal(why))
         self._transport.close()
         self._ended = True

@@ -14,6 +14,7 @@ from kveik.errors import ProtocolError
 from kveik.format.coding import read_i64_be
 from kveik.limits import MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
 from kveik.native import i64
+from kveik.wire.inline import split_line
 
 CR: Final = 13
 LF: Final = 10
@@ -24,6 +25,8 @@ NINE: Final = 57
 SHORTEST: Final = 4  # bytes of the head of a request or an argument, at least
 NULL: Final = b"-1\r\n"
 SHORT: Final = 16384  # bytes of an argument that is short
+# Lines of an HTTP request that carry what a web page wants: never taken for commands.
+FOREIGN: Final = (b"POST", b"HOST:")
 
 # What `short` finds. The heads of these requests, as numbers of eight bytes: the first eight, and
 # the eight from the sixth on.
@@ -221,8 +224,10 @@ class RequestDecoder:
             if len(self._data) - self._at > MAX_INLINE:
                 raise ProtocolError("Protocol error: too big inline request")
             return False
-        self._arguments = self._data[self._at : end].split()
+        self._arguments = split_line(self._data[self._at : end])
         self._at = end + 1
+        if self._arguments and self._arguments[0].upper() in FOREIGN:
+            raise ProtocolError("Protocol error: this is no HTTP server")
         return True
 
     def _length(self, at: i64, most: i64, complaint: str) -> i64:
