@@ -20,6 +20,7 @@ HOT = [
     "engine/*.py",
     "command/*.py",
     "wire/*.py",
+    "server/buffers.py",
     "server/dialects.py",
     "server/gate.py",
     "server/host.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kveik.command import kvdb
+from kveik.command.job import Job
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
 from kveik.command.state import Client, Server
@@ -13,7 +14,7 @@ from kveik.engine.log import Group
 from kveik.engine.opening import open_store
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
-from kveik.model import Failure, Simple, Verbatim
+from kveik.model import Failure, Pages, Simple, Verbatim
 from kveik.wire.replies import ReplyEncoder
 
 START = 1_700_000_000_000  # Unix milliseconds at which a desk opens
@@ -31,6 +32,7 @@ class Desk:
         self.client = Client(self.server, 7, "127.0.0.1:5000")
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows
+        self.steps = 0  # of the last command, if it took several
         self._request = RedisRequest(self.client, Finder())
         self._group: Group | None = None  # written, and not yet taken note of
 
@@ -42,6 +44,8 @@ class Desk:
         reply = self._call([*(word.encode() for word in line.split()), *more])
         if isinstance(reply, Simple):
             return reply.text.decode()
+        if isinstance(reply, Pages):
+            return [item for part in reply.parts for item in part]
         return reply.text if isinstance(reply, Verbatim) else reply
 
     def error(self, line: str, *more: bytes) -> str:
@@ -66,8 +70,10 @@ class Desk:
     def ask(self, **request: object) -> object:
         """The result of a request of the JSON lines protocol."""
         self.txn.begin(self.client.database)
-        result = kvdb.find(request)(self.txn, request)
-        self._commit()
+        result = self._finished(kvdb.find(request)(self.txn, request))
+        if isinstance(result, Pages):
+            items = [item for part in result.parts for item in part]
+            return dict(zip(items[::2], items[1::2], strict=True))
         return result
 
     def refusal(self, **request: object) -> str:
@@ -90,9 +96,21 @@ class Desk:
     def _call(self, args: list[bytes]) -> object:
         self.txn.begin(self.client.database)
         self._request.args = args
-        reply = self._request.perform(self.txn)
+        return self._finished(self._request.perform(self.txn))
+
+    def _finished(self, reply: object) -> object:
+        """Commit; then do what takes long to its end, and give its reply."""
         self._commit()
-        return reply
+        self.steps = 0
+        if not isinstance(reply, Job):
+            return reply
+        try:
+            while reply.step():
+                self.steps += 1
+            self.need = max(self.need, reply.seen)
+            return reply.reply()
+        finally:
+            reply.end()
 
     def _stop(self) -> None:
         self.stopped = True

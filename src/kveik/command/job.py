@@ -10,10 +10,11 @@ from kveik.native import i64
 
 
 class Job:
-    """seen: the newest commit that its reply shows."""
+    """seen: the newest commit that its reply shows; size: bytes that it has gathered."""
 
     def __init__(self) -> None:
         self.seen: i64 = 0
+        self.size: i64 = 0
 
     def step(self) -> bool:
         """Go on for a millisecond or so; False once it is done. Fault: nothing changed, call again.

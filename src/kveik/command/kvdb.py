@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kveik.command.arguments import TOO_MUCH
 from kveik.command.request import Request
+from kveik.command.walk import Gather, short
+from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.format.values import encode_json_value, key_as_text
-from kveik.limits import MAX_REPLY
-from kveik.model import Cell
 from kveik.native import i64
 
 Members = dict[str, object]
@@ -35,15 +34,25 @@ def read(txn: Transaction, request: Members) -> object:
 def read_key_range(txn: Transaction, request: Members) -> object:
     """Both ends included; one object, its members in key order."""
     start = _key(request, "start_key")
-    rows = txn.scan(start, _key(request, "end_key") + b"\x00")
-    found: dict[str, Cell] = {}
-    size: i64 = 0
-    for key, cell in zip(rows.keys, rows.cells, strict=True):
-        found[key_as_text(key)] = cell
-        size += len(key) + len(cell.data)
-        if size > MAX_REPLY:
-            raise CommandError(TOO_MUCH[4:])
-    return found
+    stop = _key(request, "end_key") + b"\x00"
+    rows = short(txn, start, stop)
+    if rows is None:
+        return RangeJob(txn, start, stop, pairs=True)
+    return {key_as_text(key[1:]): cell for key, cell in zip(rows.keys, rows.cells, strict=True)}
+
+
+class RangeJob(Gather):
+    """A long read_key_range."""
+
+    def take(self, rows: Rows) -> bool:
+        items: list[object] = []
+        size: i64 = rows.size
+        for key, cell in zip(rows.keys, rows.cells, strict=True):
+            items.append(key_as_text(key[1:]))
+            items.append(cell)
+            size += len(key)
+        self.gather(items, size)
+        return True
 
 
 def batch_put(txn: Transaction, request: Members) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command import admin, keys, ranges, sessions, strings
+from kveik.command import admin, keys, keyspace, kv, ranges, sessions, strings, watch
 from kveik.command.arguments import MAX_SHOWN, shown
 from kveik.command.command import Command, on_client
 from kveik.command.state import Client
@@ -73,9 +73,12 @@ COMMANDS: Final[list[Command]] = sorted(
         *OWN,
         *admin.COMMANDS,
         *keys.COMMANDS,
+        *keyspace.COMMANDS,
+        *kv.COMMANDS,
         *ranges.COMMANDS,
         *sessions.COMMANDS,
         *strings.COMMANDS,
+        *watch.COMMANDS,
     ],
     key=lambda command: command.name,
 )

@@ -10,6 +10,7 @@ that is longer than MAX_LINE. A bad line costs an error answer, never the connec
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from kveik.errors import CommandError, ProtocolError
 from kveik.format.values import as_json_text, dump_json
@@ -36,6 +37,13 @@ class LineDecoder:
             self._later_size += len(data)
             if len(self._data) - self._at + self._later_size > MAX_LINE:
                 raise ProtocolError(f"a line has at most {MAX_LINE} bytes")
+
+    def waiting(self) -> i64:
+        """Bytes that have come and make no whole line yet."""
+        if self._at >= len(self._data):
+            self._data = b""
+            self._at = 0
+        return len(self._data) - self._at + self._later_size
 
     def next(self) -> bytes | None:
         """One line that is not blank."""
@@ -100,6 +108,20 @@ def _result_text(result: object) -> bytes:
         members = [dump_json(key) + b": " + _result_text(item) for key, item in result.items()]
         return b"{" + b", ".join(members) + b"}"
     return dump_json(result)
+
+
+OPENED: Final = b'{"status": "ok", "result": {'  # the answer line of a long object, its members,
+CLOSED: Final = b"}}\n"  # and its end
+
+
+def encode_members(items: list[object], first: bool) -> bytes:
+    """Members of a long object, from key, value, ...; first: there are none before."""
+    members = [] if first else [b""]
+    at: i64 = 0
+    while at < len(items):
+        members.append(dump_json(items[at]) + b": " + _result_text(items[at + 1]))
+        at += 2
+    return b", ".join(members)
 
 
 def encode_error(message: str) -> bytes:
