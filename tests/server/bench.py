@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
@@ -20,8 +21,8 @@ class Loop:
     def __init__(self) -> None:
         self._soon: list[Callable[[], None]] = []
 
-    def call_soon(self, callback: Callable[[], None], /) -> object:
-        self._soon.append(callback)
+    def call_soon(self, callback: Callable[..., None], /, *args: object) -> object:
+        self._soon.append(partial(callback, *args))
         return callback
 
     def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:

@@ -27,5 +27,9 @@ class Job:
         """Once it is done."""
         raise NotImplementedError
 
+    def failure(self, error: Exception) -> Exception:
+        """What the client is told of an error that has ended it."""
+        return error
+
     def end(self) -> None:
         """It is done, or nobody waits for it any more: let go of what it holds. Idempotent."""

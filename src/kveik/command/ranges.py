@@ -11,7 +11,6 @@ from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import Command, on_data
 from kveik.command.walk import Count, Gather, short
 from kveik.engine.scan import Rows
-from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
 from kveik.limits import RANGE_LIMIT
@@ -112,14 +111,9 @@ def kv_delrange(txn: Transaction, args: list[bytes]) -> object:
 class DeletedCount(Count):
     """How many entries there were before they were deleted."""
 
-    def step(self) -> bool:
-        try:
-            return super().step()
-        except Fault:
-            raise
-        except Exception as error:
-            what = f"ERR the range was deleted, but its entries could not be counted: {error}"
-            raise CommandError(what) from error
+    def failure(self, error: Exception) -> Exception:
+        what = f"ERR the range was deleted, but its entries could not be counted: {error}"
+        return CommandError(what)
 
 
 class RangeOptions:

@@ -156,7 +156,7 @@ class Host:
         except Exception as error:
             parked.let_go()
             self.need = self._txn.seen if job is None else job.seen
-            return request.failure(error)
+            return request.failure(error if job is None else job.failure(error))
         return None
 
     def _perform_again(self, client: Client, request: Request, parked: Parked) -> object:
