@@ -187,9 +187,7 @@ def test_nobody_is_told_who_has_gone(bench: Bench, how: str) -> None:
         (["a" * (MAX_KEY + 1)], f"ERR a key has at most {MAX_KEY} bytes"),
     ],
 )
-def test_a_watch_that_makes_no_sense_is_refused(
-    bench: Bench, words: list[str], error: str
-) -> None:
+def test_a_watch_that_makes_no_sense_is_refused(bench: Bench, words: list[str], error: str) -> None:
     assert ask(bench, "KV.WATCH", *words) == f"-{error}\r\n".encode()
     assert seen(bench, frame("SET", "a", 1)) == b""
 
