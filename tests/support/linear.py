@@ -146,8 +146,9 @@ def partitions(history: list[Operation]) -> Iterator[list[Operation]]:
     """Operations that share keys, by whatever way, together; each part by invocation."""
     group: dict[str, set[str]] = {}
     for operation in history:
-        joined = set(operation.keys())
-        for key in operation.keys():
+        keys = operation.keys()
+        joined = set(keys)
+        for key in keys:
             joined |= group.get(key, set())
         for key in joined:
             group[key] = joined
