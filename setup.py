@@ -21,6 +21,7 @@ HOT = [
     "command/*.py",
     "wire/*.py",
     "server/answering.py",
+    "server/buffers.py",
     "server/dialects.py",
     "server/gate.py",
     "server/host.py",

@@ -37,7 +37,6 @@ MAX_NAP: Final = 0.02  # seconds that one write is held up at most, to slow writ
 PAGE_ROWS: Final = 1000  # of a long range that are read at once, under one hold of the lock
 PAGE_BYTES: Final = 1 * MIB  # of their values; a larger value is a page of its own
 PAGE_STEPS: Final = 64  # chunks of each source looked at for them; they may be all tombstones
-COUNT_EXACTLY: Final = 100_000  # entries up to which keys are counted one by one (about 30 ms)
 MAX_TTL: Final = 1 << 40  # seconds; 34,000 years, so that no expiry overflows
 
 # --- tables -------------------------------------------------------------------------------------
@@ -70,12 +69,26 @@ MAX_PREFACE: Final = 8 * KIB  # bytes of a first line that are read to tell HTTP
 MAX_REPLY: Final = MAX_VALUE  # bytes of one reply; what asks for more is refused
 OUTPUT_BOUND: Final = 1 * MIB  # bytes of replies not yet sent; past it nothing more is read
 PUSH_BOUND: Final = 32 * MIB  # bytes told unasked and not yet sent; past it the reader is cut off
+WALK_ROWS: Final = (
+    1000  # entries a long command looks at before others have their turn (about 1 ms)
+)
+WALK_BYTES: Final = 256 * KIB  # of their values; a larger value is a step of its own
+WALK_CHUNKS: Final = 4  # of each source that such a step looks at; they may be all tombstones
+WALK_LOADS: Final = 16  # blocks in the system's memory that such a step may fetch
+WALK_TEXT: Final = 16 * KIB  # bytes of keys that such a step compares with a pattern
+ITEM_SIZE: Final = 48  # bytes that a gathered key or value takes beside its own
 REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn (about 1 ms)
 
 # --- server: in all -----------------------------------------------------------------------------
 MAX_CONNECTIONS: Final = 10_000  # open at once; Redis' own default
 SPARE_DESCRIPTORS: Final = MAX_OPEN_TABLES + 64  # kept for the engine; connections get the rest
 BACKLOG: Final = 1024  # connections that wait to be accepted
+MAX_BUFFERED: Final = MAX_REQUEST + MAX_REPLY  # bytes held back for all connections together
+COUNT_EVERY: Final = 16 * KIB  # bytes in and out after which a connection counts what it holds back
+MAX_FEEDS: Final = 1000  # KV.WATCHes at once; each reads the log for itself
+FEED_PAGE: Final = 128 * KIB  # bytes of the log that a KV.WATCH reads at a time (about 1 ms)
+FEED_COMMIT: Final = 64 * MIB  # bytes of the largest log record that a KV.WATCH tells
+FEED_HISTORY: Final = 4  # ended segments that a server keeps for KV.WATCH ... FROM
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given
@@ -85,6 +98,7 @@ MAX_WILD: Final = (
 SCAN_COUNT: Final = 10  # entries that SCAN looks at where no COUNT is given; Redis' own default
 MAX_SCAN_COUNT: Final = 10_000  # entries that one SCAN looks at, whatever its COUNT (about 2 ms)
 SCAN_BYTES: Final = 256 * KIB  # of keys that one SCAN looks at; patterns are tried on each byte
+RANDOM_STEPS: Final = 400  # chunks that RANDOMKEY looks at where it meets deleted keys alone
 SCAN_STEPS: Final = 16  # chunks of each source one page of SCAN looks at; they may be tombstones
 MAX_CURSORS: Final = 10_000  # of SCAN that are remembered; two of each iteration that goes on
 MAX_CURSOR_BYTES: Final = 8 * MIB  # of the keys that they stand for

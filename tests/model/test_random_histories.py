@@ -261,7 +261,7 @@ class StoreMachine(RuleBasedStateMachine):
         txn = Transaction(store)
         txn.begin(database)
         rows = txn.scan(b"", None)
-        assert txn.count() >= len(rows.keys)
+        assert txn.count() == -1 or txn.count() >= len(rows.keys)  # -1: it would have to look
         return {key: rows.data(at) for at, key in enumerate(rows.keys)}
 
 

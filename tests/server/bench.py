@@ -40,6 +40,7 @@ class Transport:
         self.written = b""
         self.closed = False
         self.reading = True
+        self.unsent = 0  # bytes that the peer has not taken
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -58,6 +59,9 @@ class Transport:
 
     def resume_reading(self) -> None:
         self.reading = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def set_write_buffer_limits(self, high: int) -> None:
         pass

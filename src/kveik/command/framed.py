@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 from kveik.command.access import REQUIRED, log_in
-from kveik.command.paging import Gather, opened, read_range
 from kveik.command.request import Request
 from kveik.command.state import Client
+from kveik.command.walk import Walk, short
+from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError, DiskFullError, LimitError, StorageError
 from kveik.format.coding import BytesWriter
@@ -83,50 +84,75 @@ def batch_put(txn: Transaction, request: Members) -> object:
 
 def keys(txn: Transaction, request: Members) -> object:
     """A list of all keys, in their order."""
-    return read_range(txn, b"", None, KeyGather())
+    return _read(txn, b"", None, KeyList())
 
 
 def get_range(txn: Transaction, request: Members) -> object:
     """A list of (key, value), in the keys' order; both ends are included."""
     start = _bound(_member(request, "start", "MISSING_KEY"))
-    return read_range(txn, start, _bound(_member(request, "end", "MISSING_KEY")) + b"\x00", Pairs())
+    return _read(txn, start, _bound(_member(request, "end", "MISSING_KEY")) + b"\x00", PairList())
 
 
-class KeyGather(Gather):
-    """A list of keys."""
+def _read(txn: Transaction, start: bytes, stop: bytes | None, answer: KeyList) -> object:
+    rows = short(txn, start, stop)
+    if rows is None:
+        return LongList(txn, start, stop, answer)
+    answer.add(rows)
+    return answer.reply()
+
+
+class LongList(Walk):
+    """A list of very many."""
+
+    def __init__(self, txn: Transaction, start: bytes, stop: bytes | None, answer: KeyList) -> None:
+        super().__init__(txn, start, stop)
+        self._answer = answer
+
+    def take(self, rows: Rows) -> bool:
+        self._answer.add(rows)
+        self.size = self._answer.size()
+        return True
+
+    def reply(self) -> object:
+        return self._answer.reply()
+
+
+class KeyList:
+    """A list of keys, as a pickle in the making."""
 
     def __init__(self) -> None:
-        super().__init__(MAX_FRAME - ROOM)
         self._out = BytesWriter()
         self._out.write(HEAD + b"](")
 
-    def take(self, key: bytes, cell: Cell) -> i64:
-        before: i64 = len(self._out)
-        put_key(self._out, key)
-        return len(self._out) - before
+    def size(self) -> i64:
+        """Bytes so far."""
+        return len(self._out)
 
-    def refuse(self) -> None:
-        raise CommandError(
-            f"MESSAGE_TOO_LARGE an answer has at most {MAX_FRAME} bytes: ask for less"
-        )
+    def add(self, rows: Rows) -> None:
+        """CommandError if it is too much."""
+        for at in range(len(rows.keys)):
+            self.put(rows.keys[at], rows.cell(at))
+            if len(self._out) > MAX_FRAME - ROOM:
+                raise CommandError(
+                    f"MESSAGE_TOO_LARGE an answer has at most {MAX_FRAME} bytes: ask for less"
+                )
+
+    def put(self, key: bytes, cell: Cell) -> None:
+        put_key(self._out, key)
 
     def reply(self) -> object:
         self._out.write(b"e" + STOP)
         return self._out.getvalue()
 
 
-class Pairs(KeyGather):
+class PairList(KeyList):
     """A list of (key, value)."""
 
-    def take(self, key: bytes, cell: Cell) -> i64:
+    def put(self, key: bytes, cell: Cell) -> None:
         out = self._out
-        before: i64 = len(out)
-        if before + len(cell.data) > self.most:
-            self.refuse()
         put_key(out, key)
         put_value(out, cell.kind, cell.data)
         out.write(b"\x86")
-        return len(out) - before
 
 
 FRAMED: Final[dict[str, Callable[[Transaction, Members], object]]] = {
@@ -162,7 +188,7 @@ class FramedRequest(Request):
             raise CommandError(
                 f"NOT_AUTHENTICATED {REQUIRED}: {{'cmd': 'AUTH', 'password': '...'}}"
             )
-        return opened(find(command)(txn, self.members), client.server.store)
+        return find(command)(txn, self.members)
 
     def _log_in(self, password: object) -> object:
         try:

@@ -10,10 +10,14 @@ from kveik.native import i64
 
 
 class Job:
-    """seen: the newest commit that its reply shows; delay: seconds to wait before the next step."""
+    """seen: the newest commit that its reply shows; size: bytes that it has gathered.
+
+    delay: seconds to wait before the next step.
+    """
 
     def __init__(self) -> None:
         self.seen: i64 = 0
+        self.size: i64 = 0
         self.delay = 0.0
 
     def step(self) -> bool:
@@ -26,6 +30,10 @@ class Job:
     def reply(self) -> object:
         """Once it is done."""
         raise NotImplementedError
+
+    def failure(self, error: Exception) -> Exception:
+        """What the client is told of an error that has ended it."""
+        return error
 
     def end(self) -> None:
         """It is done, or nobody waits for it any more: let go of what it holds. Idempotent."""

@@ -1,4 +1,4 @@
-"""Commands on keys: DEL UNLINK EXISTS TOUCH TYPE DBSIZE FLUSHDB FLUSHALL.
+"""Commands on keys: DEL UNLINK EXISTS TOUCH TYPE FLUSHDB FLUSHALL.
 
 Called through the registry.
 """
@@ -34,10 +34,6 @@ def type_(txn: Transaction, args: list[bytes]) -> object:
     return Simple(b"none" if txn.get(args[1]) is None else b"string")
 
 
-def dbsize(txn: Transaction, args: list[bytes]) -> object:
-    return txn.count()
-
-
 def flushdb(txn: Transaction, args: list[bytes]) -> object:
     return _flush(txn, args, False)
 
@@ -54,14 +50,6 @@ def _flush(txn: Transaction, args: list[bytes], all_databases: bool) -> object:
 
 
 COMMANDS: Final[list[Command]] = [
-    on_data(
-        dbsize,
-        "DBSIZE",
-        1,
-        "readonly fast",
-        "server",
-        "Returns the number of keys in the database.",
-    ),
     on_data(delete, "DEL", -2, "write", "generic", "Deletes keys.", ALL),
     on_data(
         exists, "EXISTS", -2, "readonly fast", "generic", "Counts which of the keys exist.", ALL

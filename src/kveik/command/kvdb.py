@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Final
 
 from kveik.command.access import REQUIRED, log_in
-from kveik.command.paging import Gather, opened, read_range
 from kveik.command.request import Request
 from kveik.command.state import Client
+from kveik.command.walk import Gather, short
+from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.format.values import as_json_text, dump_json, encode_json_value, key_as_text
-from kveik.model import JSON, Cell
+from kveik.format.values import encode_json_value, key_as_text
 from kveik.native import i64
 
 Members = dict[str, object]
@@ -36,23 +36,25 @@ def read(txn: Transaction, request: Members) -> object:
 def read_key_range(txn: Transaction, request: Members) -> object:
     """Both ends included; one object, its members in key order."""
     start = _key(request, "start_key")
-    return read_range(txn, start, _key(request, "end_key") + b"\x00", JsonGather())
+    stop = _key(request, "end_key") + b"\x00"
+    rows = short(txn, start, stop)
+    if rows is None:
+        return RangeJob(txn, start, stop, pairs=True)
+    return {key_as_text(key): rows.cell(at) for at, key in enumerate(rows.keys)}
 
 
-class JsonGather(Gather):
-    """One JSON object of all entries."""
+class RangeJob(Gather):
+    """A long read_key_range."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._members: list[bytes] = []
-
-    def take(self, key: bytes, cell: Cell) -> i64:
-        member = dump_json(key_as_text(key)) + b": " + as_json_text(cell.kind, cell.data)
-        self._members.append(member)
-        return len(member)
-
-    def reply(self) -> object:
-        return Cell(JSON, b"{" + b", ".join(self._members) + b"}")
+    def take(self, rows: Rows) -> bool:
+        items: list[object] = []
+        size: i64 = rows.size
+        for at, key in enumerate(rows.keys):
+            items.append(key_as_text(key))
+            items.append(rows.cell(at))
+            size += len(key)
+        self.gather(items, size)
+        return True
 
 
 def batch_put(txn: Transaction, request: Members) -> object:
@@ -96,7 +98,7 @@ class KvdbRequest(Request):
             return "PONG"
         if not client.authenticated:
             raise CommandError(f'{REQUIRED}: {{"command": "auth", "password": "..."}}')
-        return opened(find(self.members)(txn, self.members), client.server.store)
+        return find(self.members)(txn, self.members)
 
     def name(self) -> str:
         return repr(self.members.get("command"))

@@ -1,4 +1,4 @@
-"""KV.RANGE: the entries between two keys, in Redis' notation for lexicographic ranges.
+"""KV.RANGE KV.COUNT KV.DELRANGE: what stands between two keys, as Redis writes ranges of them.
 
 `[a` includes a, `(a` excludes it, `-` and `+` are the ends. Called through the registry.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.arguments import SYNTAX, TOO_MUCH, integer
+from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import Command, on_data
+from kveik.command.walk import Count, Gather, short
 from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.limits import MAX_REPLY, RANGE_LIMIT
+from kveik.limits import RANGE_LIMIT
+from kveik.model import OK
 from kveik.native import i64
 
 NOT_A_RANGE = "ERR min or max not valid string range item"
@@ -21,7 +23,8 @@ NOT_A_RANGE = "ERR min or max not valid string range item"
 def kv_range(txn: Transaction, args: list[bytes]) -> object:
     """KV.RANGE min max [REV] [LIMIT offset count] [KEYSONLY]; with REV the maximum comes first.
 
-    A flat list: key, value, key, value. At most 1,000 entries where no LIMIT says otherwise.
+    A flat list: key, value, key, value. At most 1,000 entries where no LIMIT says otherwise; the
+    next ones are those behind `(` and the last key.
     """
     options = RangeOptions(args)
     low, high = (args[2], args[1]) if options.reverse else (args[1], args[2])
@@ -29,15 +32,42 @@ def kv_range(txn: Transaction, args: list[bytes]) -> object:
     if start is None:
         return []
     most = options.offset + options.count if options.count >= 0 else -1
-    rows = txn.scan(start, stop, options.reverse, most)
-    return _flat(rows, options)
+    rows = short(txn, start, stop, options.reverse, most)
+    if rows is None:
+        return RangeJob(txn, start, stop, options)
+    return _flat(rows, options, options.offset, -1)[0]
 
 
-def _flat(rows: Rows, options: RangeOptions) -> list[bytes]:
-    flat: list[bytes] = []
+class RangeJob(Gather):
+    """A long KV.RANGE."""
+
+    def __init__(
+        self, txn: Transaction, start: bytes, stop: bytes | None, options: RangeOptions
+    ) -> None:
+        super().__init__(txn, start, stop, options.reverse)
+        self._options = options
+        self._passed: i64 = 0  # entries before the offset
+        self._left = options.count
+
+    def take(self, rows: Rows) -> bool:
+        options = self._options
+        skip: i64 = min(options.offset - self._passed, len(rows.keys))
+        self._passed += skip
+        items, size = _flat(rows, options, skip, self._left)
+        if self._left >= 0:
+            self._left -= len(items) if options.keys_only else len(items) // 2
+        self.gather(items, size)
+        return self._left != 0
+
+
+def _flat(rows: Rows, options: RangeOptions, at: i64, most: i64) -> tuple[list[object], i64]:
+    """The items of rows from `at` on, at most so many rows (< 0: all), and their bytes."""
+    flat: list[object] = []
     size: i64 = 0
-    at = options.offset
-    while at < len(rows.keys):
+    end: i64 = len(rows.keys)
+    if most >= 0:
+        end = min(end, at + most)
+    while at < end:
         key = rows.keys[at]
         flat.append(key)
         size += len(key)
@@ -45,10 +75,45 @@ def _flat(rows: Rows, options: RangeOptions) -> list[bytes]:
             data = rows.data(at)
             flat.append(data)
             size += len(data)
-        if size > MAX_REPLY:
-            raise CommandError(TOO_MUCH)
         at += 1
-    return flat
+    return flat, size
+
+
+def kv_count(txn: Transaction, args: list[bytes]) -> object:
+    """KV.COUNT min max"""
+    start, stop = bounds(args[1], args[2])
+    if start is None:
+        return 0
+    rows = short(txn, start, stop)
+    return Count(txn, start, stop) if rows is None else len(rows.keys)
+
+
+def kv_delrange(txn: Transaction, args: list[bytes]) -> object:
+    """KV.DELRANGE min max [COUNT]: OK, or with COUNT how many entries it has deleted.
+
+    One mark in the log deletes any number of keys, at once and as a whole. To count them takes as
+    long as KV.COUNT; they are gone before that begins.
+    """
+    if len(args) > 4 or (len(args) == 4 and args[3].upper() != b"COUNT"):
+        raise CommandError(SYNTAX)
+    start, stop = bounds(args[1], args[2])
+    counting = len(args) == 4
+    if start is None or (stop is not None and start >= stop):
+        return 0 if counting else OK
+    reply: object = OK
+    if counting:
+        rows = short(txn, start, stop)
+        reply = len(rows.keys) if rows is not None else DeletedCount(txn, start, stop)
+    txn.clear_range(start, stop)
+    return reply
+
+
+class DeletedCount(Count):
+    """How many entries there were before they were deleted."""
+
+    def failure(self, error: Exception) -> Exception:
+        what = f"ERR the range was deleted, but its entries could not be counted: {error}"
+        return CommandError(what)
 
 
 class RangeOptions:
@@ -105,6 +170,24 @@ COMMANDS: Final[list[Command]] = [
         "readonly",
         "generic",
         "Returns the entries between two keys, in order.",
+        since="0.1.0",
+    ),
+    on_data(
+        kv_count,
+        "KV.COUNT",
+        3,
+        "readonly",
+        "generic",
+        "Counts the entries between two keys.",
+        since="0.1.0",
+    ),
+    on_data(
+        kv_delrange,
+        "KV.DELRANGE",
+        -3,
+        "write",
+        "generic",
+        "Deletes all entries between two keys at once, and counts them if asked to.",
         since="0.1.0",
     ),
 ]

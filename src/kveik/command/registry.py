@@ -12,6 +12,8 @@ from kveik.command import (
     dumps,
     expiry,
     keys,
+    keyspace,
+    kv,
     lcs,
     numbers,
     objects,
@@ -20,6 +22,7 @@ from kveik.command import (
     scan,
     sessions,
     strings,
+    watch,
 )
 from kveik.command.absent import ABSENT
 from kveik.command.arguments import MAX_SHOWN, shown
@@ -95,6 +98,8 @@ COMMANDS: Final[list[Command]] = sorted(
         *dumps.COMMANDS,
         *expiry.COMMANDS,
         *keys.COMMANDS,
+        *keyspace.COMMANDS,
+        *kv.COMMANDS,
         *lcs.COMMANDS,
         *numbers.COMMANDS,
         *objects.COMMANDS,
@@ -103,6 +108,7 @@ COMMANDS: Final[list[Command]] = sorted(
         *scan.COMMANDS,
         *sessions.COMMANDS,
         *strings.COMMANDS,
+        *watch.COMMANDS,
     ],
     key=lambda command: command.name,
 )

@@ -13,13 +13,14 @@ from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import Command, on_both
 from kveik.command.glob import Glob
 from kveik.command.state import Client
-from kveik.engine.scan import CHUNK, Rows
+from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
+from kveik.format.keys import successor
 from kveik.limits import (
-    COUNT_EXACTLY,
     MAX_SCAN_COUNT,
     PAGE_BYTES,
+    RANDOM_STEPS,
     SCAN_BYTES,
     SCAN_COUNT,
     SCAN_STEPS,
@@ -110,12 +111,6 @@ def _look(txn: Transaction, options: ScanOptions, start: bytes, found: list[byte
     return scanner.passed
 
 
-def successor(prefix: bytes) -> bytes | None:
-    """The first key behind all that begin with a prefix; None if there is none."""
-    head = prefix.rstrip(b"\xff")
-    return head[:-1] + bytes((head[-1] + 1,)) if head else None
-
-
 def randomkey(txn: Transaction, client: Client, args: list[bytes]) -> object:
     """Nil, too, where nothing but very many deleted keys was found."""
     cursors = client.server.cursors
@@ -129,7 +124,7 @@ def randomkey(txn: Transaction, client: Client, args: list[bytes]) -> object:
         if key is not None:
             break
     if key is None:
-        key = _first(txn, b"", COUNT_EXACTLY // CHUNK)
+        key = _first(txn, b"", RANDOM_STEPS)
     cursors.draws += 1  # last: where a block was missing, the same key is drawn again
     return key
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kveik.command.cursors import Cursors
+from kveik.command.feed import Feed, Feeds
 from kveik.disk.api import Disk
 from kveik.engine.store import Store
 from kveik.errors import CommandError
-from kveik.limits import MAX_CONNECTIONS
+from kveik.limits import MAX_BUFFERED, MAX_CONNECTIONS
 from kveik.model import Push
 from kveik.native import i64
 
@@ -47,6 +48,7 @@ class Client:
         self.outbox: list[Push] = []  # what it is told unasked and has not been sent
         self.outbox_size: i64 = 0  # bytes
         self.wake: Callable[[], None] = _nobody  # its session looks at the outbox
+        self.feeds: list[Feed] = []  # its KV.WATCHes
 
     def push(self, push: Push) -> None:
         """Tell it something unasked."""
@@ -63,6 +65,13 @@ class Client:
         self.database = 0
         self.protocol = 2
         self.name = b""
+        self.leave_feeds()
+
+    def leave_feeds(self) -> None:
+        """End all its KV.WATCHes."""
+        for feed in self.feeds:
+            feed.end()
+        self.feeds = []
 
 
 class Server:
@@ -90,6 +99,18 @@ class Server:
         self.place: Callable[[], Disk] = _no_place  # makes an empty directory for a copy
         self.connections: i64 = 0  # now open
         self.connections_ever: i64 = 0
+        self.refused: i64 = 0  # connections past most_connections
+        self.evicted: i64 = 0  # connections cut off, as all together held back too much
+        self.slow: i64 = 0  # connections cut off, as they did not read what they are told unasked
+        self.idle: i64 = 0  # connections closed, as nothing came for idle_timeout
+        self.idle_timeout: i64 = 0  # seconds; 0 for none
+        self.buffered: i64 = 0  # bytes held back for all connections: requests, replies, pushes
+        self.most_buffered: i64 = MAX_BUFFERED
+        self.bytes_in: i64 = 0
+        self.bytes_out: i64 = 0
+        self.rate = 0.0  # commands a second, lately
+        self.measured: i64 = 0  # commands when that was last measured
+        self.feeds = Feeds(store)
         self.commands: i64 = 0
         self.used_memory = 0  # bytes resident; the app refreshes it
         self.peak_memory = 0

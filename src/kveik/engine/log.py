@@ -31,7 +31,7 @@ from kveik.native import i64
 
 RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
 AHEAD_SHARE: Final = 4  # the next segment is made once a quarter of this one is full
-MAX_SPARES: Final = 2  # ended segments kept to be used again
+MAX_SPARES: Final = 2  # ended segments kept to be used again, the oldest first
 OVERHEAD: Final = HEADER + 1 + 2 * MARK_SIZE  # a record's head, a mark before, one at the close
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -69,6 +69,8 @@ class Group:
         self.sync = sync
         self.lazy = lazy
         self.loose = loose
+        self.number: i64 = 0  # of the segment, and the place in it, where the next record goes
+        self.offset: i64 = 0
 
     def ends_segment(self) -> bool:
         """Whether a segment is wholly written with it."""
@@ -133,6 +135,7 @@ class Log:
         self._last_number = segment.number
         self._spares: list[str] = []  # files of segments that became tables
         self._loose: list[i64] = []  # ended segments that were not synced
+        self.history: i64 = 0  # ended segments that are kept, for whoever follows the changes
         self.lazy = False  # nobody asks for syncs: a segment that ends is not synced either
         self.ended: i64 = segment.number - 1  # the last segment that is wholly written
         self._spans: list[Span] = []
@@ -148,6 +151,10 @@ class Log:
     def number(self) -> i64:
         """Of the segment that is being written."""
         return self._segment.number
+
+    def offset(self) -> i64:
+        """Where the next record goes in it."""
+        return self._offset
 
     def filled(self) -> float:
         """How full that segment is, from 0 to 1."""
@@ -213,7 +220,10 @@ class Log:
         self._spans = []
         self.pending = 0
         loose = self._loose[:] if sync else []
-        return Group(self._disk, spans, self.lsn, sync, self.lazy and not sync, loose)
+        group = Group(self._disk, spans, self.lsn, sync, self.lazy and not sync, loose)
+        group.number = self._segment.number
+        group.offset = self._offset
+        return group
 
     def put_back(self, group: Group) -> None:
         """The group was not wholly performed (somebody was interrupted): take it again first."""
@@ -236,7 +246,7 @@ class Log:
 
     def reuse(self, name: str) -> bool:
         """Whether a segment that is no longer needed is kept, to be used again."""
-        if len(self._spares) >= MAX_SPARES:
+        if len(self._spares) >= MAX_SPARES + self.history:
             return False
         self._spares.append(name)
         return True
@@ -276,7 +286,8 @@ class Log:
 
     def _job(self, size: i64) -> SegmentJob:
         self._last_number += 1
-        spare = self._spares.pop() if self._spares and size == self._segment_size else ""
+        used = size == self._segment_size and len(self._spares) > self.history
+        spare = self._spares.pop(0) if used else ""
         return SegmentJob(
             self._disk, self._last_number, size, self._database_id, spare, not self.lazy
         )

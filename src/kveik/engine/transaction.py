@@ -14,16 +14,15 @@ from typing import Final
 from kveik.engine.cache import Cached
 from kveik.engine.sample import sample
 from kveik.engine.scan import OwnSource, Rows, Scan
+from kveik.engine.snapshot import Snapshot
+from kveik.engine.store import Store
 from kveik.engine.view import Viewpoint
 from kveik.errors import LimitError
 from kveik.limits import (
-    COUNT_EXACTLY,
     DATABASES,
     MAX_COMMIT,
     MAX_KEY,
     MAX_VALUE,
-    PAGE_BYTES,
-    PAGE_ROWS,
 )
 from kveik.model import CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
@@ -171,15 +170,10 @@ class Transaction:
         stop = PREFIXES[DATABASES] if all_databases else PREFIXES[self.database + 1]
         self.writes.clear(start, stop)
 
-    def count(self) -> int:
-        """How many keys this database holds; no more than an estimate where there are very many."""
-        self.seen = self._point.lsn()
-        view = self._point.view
-        if len(view.memtables) == 1 and view.version.empty:
-            return self._point.active.live(self.database)
-        if view.most_keys(self.database) <= COUNT_EXACTLY:
-            return self._counted()
-        return view.likely_keys(self.database)
+    def clear_range(self, start: bytes, stop: bytes | None) -> None:
+        """Delete every key from start (included) to stop (excluded; None: the end)."""
+        high = PREFIXES[self.database + 1] if stop is None else self._prefix + stop
+        self.writes.clear(self._prefix + start, high)
 
     def sample(self, number: i64) -> bytes | None:
         """A key, live or not, that a large number leads to; None if the database is empty."""
@@ -190,15 +184,21 @@ class Transaction:
             return None
         return key[1:] if low <= key < high else b""
 
-    def _counted(self) -> int:
-        scan = self.scanner(b"", None)
-        count = 0
-        more = True
-        while more:
-            rows = Rows()
-            more = scan.page(rows, PAGE_ROWS, PAGE_BYTES)
-            count += len(rows.keys)
-        return count
+    def count(self) -> int:
+        """How many keys this database holds; -1 where only a walk through them can tell."""
+        view = self._point.view
+        if self.dirty() or len(view.memtables) > 1 or not view.version.empty:
+            return -1
+        self.seen = self._point.lsn()
+        return self._point.active.live(self.database)
+
+    def snapshot(self) -> Snapshot:
+        """This instant, kept until it is let go of. One's own writes are not in it."""
+        point = self._point
+        if isinstance(point, Snapshot):
+            return point.again()
+        assert isinstance(point, Store)
+        return point.snapshot()
 
     def scan(
         self, start: bytes, stop: bytes | None, reverse: bool = False, limit: i64 = -1

@@ -72,8 +72,13 @@ def prefix_bounds(prefix: object) -> tuple[bytes, bytes | None]:
         low = encode_key(prefix) if prefix else b""
     else:
         raise TypeError(f"a prefix is bytes, str or a tuple, not {type(prefix).__name__}")
-    kept = low.rstrip(b"\xff")
-    return low, kept[:-1] + bytes((kept[-1] + 1,)) if kept else None
+    return low, successor(low)
+
+
+def successor(prefix: bytes) -> bytes | None:
+    """The first key behind all that begin with a prefix; None if there is none."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes((kept[-1] + 1,)) if kept else None
 
 
 def _encode_other(key: object, depth: int) -> bytes:

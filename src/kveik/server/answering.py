@@ -11,7 +11,7 @@ from kveik.command.request import Request
 from kveik.command.state import Client
 from kveik.command.text import TextRequest
 from kveik.errors import CommandError
-from kveik.model import Failure
+from kveik.model import Failure, Pages
 from kveik.native import i64
 from kveik.server.dialects import Dialect, RedisDialect
 from kveik.server.host import Host
@@ -46,7 +46,15 @@ class AnsweringDialect(Dialect):
         """A reply that is no Failure. CommandError: it cannot be said."""
         raise NotImplementedError
 
+    def _more(self, pages: Pages) -> bytes:
+        """The next part of a long reply."""
+        raise NotImplementedError
+
     def step(self) -> bool:
+        pages = self.pages
+        if pages is not None:
+            self._add(self._more(pages))
+            return True
         request = self._request
         if request is None:
             try:
@@ -63,6 +71,8 @@ class AnsweringDialect(Dialect):
         self._request = None
         if isinstance(reply, Failure):
             self._add(self.refusal(reply.text))
+        elif isinstance(reply, Pages):
+            self.pages = reply
         else:
             self._add(self._answer(reply))
         if self._host.need > self.need:
@@ -96,6 +106,9 @@ class LineDialect(AnsweringDialect):
     def end(self) -> None:
         self._decoder.end()
 
+    def received(self) -> i64:
+        return self._decoder.waiting()
+
 
 class JsonDialect(LineDialect):
     def _next(self) -> Request | None:
@@ -106,6 +119,13 @@ class JsonDialect(LineDialect):
 
     def _answer(self, reply: object) -> bytes:
         return jsonlines.encode_result(reply)
+
+    def _more(self, pages: Pages) -> bytes:
+        first = self._part == 0
+        part = jsonlines.encode_members(self._next_part(pages), first)
+        if self.pages is None:
+            part = jsonlines.CLOSED
+        return jsonlines.OPENED + part if first else part
 
     def refusal(self, text: str) -> bytes:
         return jsonlines.encode_error(text)
@@ -138,6 +158,9 @@ class FramedDialect(AnsweringDialect):
 
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
+
+    def received(self) -> i64:
+        return self._decoder.waiting()
 
     def _next(self) -> Request | None:
         message = self._decoder.next()

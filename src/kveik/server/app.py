@@ -26,12 +26,12 @@ from kveik.engine.replay import Progress
 from kveik.engine.store import Store
 from kveik.engine.upkeep import Upkeep
 from kveik.errors import StorageError
-from kveik.limits import STOP_GRACE, SYNC_INTERVAL
+from kveik.limits import FEED_HISTORY, STOP_GRACE, SYNC_INTERVAL
 from kveik.server import socketfile
 from kveik.server.config import Address, Config
 from kveik.server.copies import Places
 from kveik.server.gate import Gate
-from kveik.server.helpers import Keeper, Loader
+from kveik.server.helpers import Keeper, Loader, Reader
 from kveik.server.host import Host
 from kveik.server.listener import bind, listen, most_connections
 from kveik.server.session import Session
@@ -121,6 +121,10 @@ class App:
         gate = Gate(self._server, loop, self._config.durability, syncer.perform, keeper.keep_up)
         self._loader = Loader(loop)
         self._host = Host(self._server, gate)
+        reader = Reader(loop)
+        self._server.feeds.beside = reader.run
+        if store.log is not None:
+            store.log.history = FEED_HISTORY
         listeners = []
         for address, bound in sockets:
             make = self._session_factory(loop, address.protocol)
@@ -141,6 +145,7 @@ class App:
             await asyncio.sleep(0.001)
         await keeper.end()
         self._loader.stop()
+        reader.stop()
         syncer.stop()
 
     def _session_factory(
@@ -168,6 +173,8 @@ class App:
         """Once a second: the sync of durability "interval", what INFO shows, and work left over."""
         while True:
             _measure(self._server)
+            if self._host is not None:
+                self._host.buffers.tick()
             keeper.tick()
             if self._config.durability == "interval":
                 gate.sync_now()
@@ -221,7 +228,10 @@ def _measure(server: Server) -> None:
     server.cpu_system = usage.ru_stime
     server.peak_memory = usage.ru_maxrss * 1024
     server.used_memory = _resident() or server.peak_memory
-    server.now = time.time()
+    now = time.time()
+    server.rate = float(server.commands - server.measured) / max(now - server.now, 0.001)
+    server.measured = server.commands
+    server.now = now
 
 
 def _resident() -> int:

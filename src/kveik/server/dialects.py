@@ -10,6 +10,7 @@ from __future__ import annotations
 from kveik.command.redis import RedisRequest
 from kveik.command.request import Request
 from kveik.command.state import Client
+from kveik.model import Pages
 from kveik.native import i64
 from kveik.server.host import Host, Parked
 from kveik.wire.replies import clean_line
@@ -24,6 +25,8 @@ class Dialect:
         self._client = client
         self.need: i64 = 0
         self.parked: Parked | None = None  # what the current request waits for
+        self.pages: Pages | None = None  # a long reply of which only a part has been gathered
+        self._part: i64 = 0  # its next one
 
     def feed(self, data: bytes) -> None:
         raise NotImplementedError
@@ -32,8 +35,47 @@ class Dialect:
         """The peer sends no more; what it has begun may be whole for all that. Idempotent."""
 
     def step(self) -> bool:
-        """Answer one request; False if no whole one is there, or if it is parked."""
+        """Answer one request; False if no whole one is there, or if it is parked.
+
+        Of a long reply only a part; the next call goes on.
+        """
         raise NotImplementedError
+
+    def waiting(self) -> i64:
+        """Bytes held for requests that have not come, or have not been answered, as a whole."""
+        size: i64 = self.received()
+        parked = self.parked
+        if parked is not None and parked.job is not None:
+            size += parked.job.size
+        for feed in self._client.feeds:
+            size += feed.size
+        pages = self.pages
+        return size if pages is None else size + pages.size
+
+    def received(self) -> i64:
+        """Bytes that have come and make no whole request yet."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Nobody waits for what was begun any more."""
+        self.pages = None
+        parked = self.parked
+        self.parked = None
+        if parked is not None:
+            parked.let_go()
+
+    def _next_part(self, pages: Pages) -> list[object]:
+        """The next part of a long reply, which is not held any longer."""
+        parts = pages.parts
+        if self._part == len(parts):
+            self.pages = None
+            self._part = 0
+            return []
+        part = parts[self._part]
+        parts[self._part] = []
+        pages.size -= pages.size // (len(parts) - self._part)
+        self._part += 1
+        return part
 
     def _reply(self, request: Request) -> object:
         """The reply to a request, or to the one that is parked; it may be parked again."""
@@ -80,6 +122,11 @@ class RedisDialect(Dialect):
     def step(self) -> bool:
         host = self._host
         request = self._request
+        pages = self.pages
+        if pages is not None:
+            self._encoder.protocol = self._client.protocol
+            self._encoder.add_part(self._next_part(pages))
+            return True
         if self.parked is None:
             decoder = self._decoder
             kind = decoder.short()
@@ -94,7 +141,11 @@ class RedisDialect(Dialect):
             return False
         encoder = self._encoder
         encoder.protocol = self._client.protocol
-        encoder.add(reply)
+        if isinstance(reply, Pages):
+            encoder.add_head(reply)
+            self.pages = reply
+        else:
+            encoder.add(reply)
         if host.need > self.need:
             self.need = host.need
         return True
@@ -110,6 +161,11 @@ class RedisDialect(Dialect):
             encoder.add(push)
             if push.need > self.need:
                 self.need = push.need
+        for feed in client.feeds:
+            feed.go_on()
+
+    def received(self) -> i64:
+        return self._decoder.waiting()
 
     def _short(self, kind: i64, key: bytes, value: bytes) -> bool:
         """Answer a GET or SET without more ado; False, and nothing done, if there is more to it."""

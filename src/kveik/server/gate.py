@@ -106,6 +106,7 @@ class Gate:
         else:
             self._store.settle(group)
             self.safe = group.lsn
+            self._server.feeds.advance(group.lsn, group.number, group.offset)
             if group.sync:
                 self._cost += (seconds - self._cost) / 8
             if self._store.stirred and self._keep_up is not None:

@@ -14,6 +14,7 @@ from kveik.engine.upkeep import Upkeep, Work
 from kveik.server.host import Parked
 
 LOADERS: Final = 4  # threads that read blocks; each has one request to the disk under way
+READERS: Final = 2  # threads that read the log for KV.WATCH
 LANES: Final = 4  # threads for a flush, a compaction, the removal of files, and copies
 
 
@@ -35,6 +36,32 @@ class Loader:
 
     def stop(self) -> None:
         """Begin nothing more; what is under way harms nobody, and may take long."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Reader:
+    """Reads the log for those who follow the changes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._stopped = False
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="kveik-feed")
+
+    def run(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        """Do the work beside the loop, then call done on it; nothing of it at the end."""
+        if not self._stopped:
+            self._threads.submit(self._run, work, done)
+
+    def _run(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        work()
+        try:
+            self._loop.call_soon_threadsafe(done)
+        except RuntimeError:
+            pass  # the loop has ended
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopped = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

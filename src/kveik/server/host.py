@@ -16,8 +16,9 @@ from kveik.engine.cache import Cached
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import PREFIXES, Transaction, unpin
-from kveik.limits import MAX_NAP
+from kveik.limits import MAX_NAP, WALK_LOADS
 from kveik.native import i64
+from kveik.server.buffers import Buffers
 from kveik.server.gate import Gate
 from kveik.wire.replies import ReplyEncoder
 
@@ -97,6 +98,7 @@ class Host:
         # One for all connections: a turn takes its replies before the next begins, and what one
         # has just used is still in the processor's cache for the next.
         self.encoder = ReplyEncoder()
+        self.buffers = Buffers(server)
         self.finder = Finder()  # it remembers the last command, whoever sent it
 
     def get_plain(self, client: Client, key: bytes) -> bool:
@@ -139,8 +141,10 @@ class Host:
     def run_again(self, client: Client, request: Request, parked: Parked) -> object:
         """As run, for a request that has been parked."""
         job = parked.job
+        left: i64 = WALK_LOADS
         try:
-            while parked.fetch():
+            while parked.fetch() and (job is None or left > 0):
+                left -= 1
                 try:
                     if job is None:
                         return self._perform_again(client, request, parked)
@@ -152,7 +156,7 @@ class Host:
         except Exception as error:
             parked.let_go()
             self.need = self._txn.seen if job is None else job.seen
-            return request.failure(error)
+            return request.failure(error if job is None else job.failure(error))
         return None
 
     def _perform_again(self, client: Client, request: Request, parked: Parked) -> object:
@@ -171,6 +175,7 @@ class Host:
         else:
             self.need = txn.seen
         if isinstance(reply, Job):
+            reply.seen = max(reply.seen, self.need)
             self._put_aside(reply)
             return None
         return reply

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kveik.command.state import Client
 from kveik.errors import ProtocolError
-from kveik.limits import OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
+from kveik.limits import COUNT_EVERY, OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
 from kveik.native import i64
 from kveik.server.answering import speak
 from kveik.server.dialects import Dialect
@@ -60,6 +60,11 @@ class Session:
         self._again = False  # a turn is scheduled
         self._eof = False  # the peer sends no more
         self._ended = False  # close once everything has left
+        self._server = host.server
+        self._buffers = host.buffers
+        self._traffic: i64 = 0  # bytes in and out since it last counted what it holds back
+        self._counted: i64 = 0  # bytes that it then held back
+        self._last = host.server.now  # when something came, Unix seconds
         self.client = Client(host.server, number, "")
         self.client.wake = self._wake
 
@@ -67,6 +72,7 @@ class Session:
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._buffers.add(self)
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
@@ -74,9 +80,14 @@ class Session:
         if self._protocol != AUTO:
             self._dialect = speak(self._protocol, self._host, self.client)
         if self._host.server.connections > self._host.server.most_connections:
+            self._server.refused += 1
             self._turn_away("max number of clients reached")
 
     def data_received(self, data: bytes) -> None:
+        size: i64 = len(data)
+        self._server.bytes_in += size
+        self._traffic += size
+        self._last = self._server.now
         if self._ended:
             return
         dialect = self._dialect
@@ -93,6 +104,8 @@ class Session:
             return
         if not self._again:
             self._turn()
+        if self._traffic >= COUNT_EVERY:
+            self._look_after()
 
     def eof_received(self) -> bool:
         """The peer has said all it had to say; what it asked for is still answered."""
@@ -118,7 +131,14 @@ class Session:
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
         self._held = []
+        self._held_size = 0
         self._transport = None
+        self._buffers.remove(self)
+        self.client.leave_feeds()
+        if self._dialect is not None and not self._loading:
+            self._dialect.drop()
+        self._server.buffered -= self._counted
+        self._counted = 0
         self._gone(self)
 
     def pause_writing(self) -> None:
@@ -126,6 +146,7 @@ class Session:
 
     def resume_writing(self) -> None:
         self._full = False
+        self._last = self._server.now
         self._turn_soon()  # not now: asyncio is in the middle of its own bookkeeping
 
     # --- requests -------------------------------------------------------------------------------
@@ -149,19 +170,11 @@ class Session:
         dialect = self._dialect
         if dialect is None or self._ended or self._loading:
             return
-        left: i64 = REQUESTS_A_TURN
         done = False
         try:
-            if self.client.outbox and not self._full and self._room(dialect):
-                dialect.add_pushes()
-            while left > 0 and not self._full and self._room(dialect):
-                if not dialect.step():
-                    done = dialect.parked is None
-                    break
-                left -= 1
-                if self.client.closing:
-                    self._ended = True
-                    break
+            if self.client.outbox:
+                self._tell(dialect)
+            done = self._answer(dialect)
         except ProtocolError as error:
             self._refuse(str(error))
             return
@@ -173,14 +186,36 @@ class Session:
             self._transport.abort()
             return
         self._send(dialect)
-        if dialect.parked is not None:
-            self._put_aside(dialect.parked)
         if done and self._eof:
             self._ended = True
         if self._ended:
             self._close_if_done()
         else:
             self._pace(done)
+        if self._traffic >= COUNT_EVERY:
+            self._look_after()
+
+    def _tell(self, dialect: Dialect) -> None:
+        """Gather what is to be told unasked, but not in the middle of a reply."""
+        if dialect.pages is None and not self._full and self._room(dialect):
+            dialect.add_pushes()
+
+    def _answer(self, dialect: Dialect) -> bool:
+        """Answer requests; whether there are no more."""
+        left: i64 = REQUESTS_A_TURN
+        while left > 0 and not self._full and self._room(dialect):
+            if not dialect.step():
+                if dialect.parked is None:
+                    return True
+                self._put_aside(dialect.parked)
+                break
+            left -= 1
+            if self.client.closing:
+                self._ended = True
+                break
+            if dialect.pages is not None:
+                break
+        return False
 
     def _room(self, dialect: Dialect) -> bool:
         return dialect.gathered() + self._held_size < OUTPUT_BOUND
@@ -197,7 +232,7 @@ class Session:
                 self._transport.pause_reading()
         if self._host.owed() > 0.0:
             self._rest()
-        elif not (done or self._full or self._held or self._loading):
+        elif not ((done and not self.client.outbox) or self._full or self._held or self._loading):
             self._turn_soon()  # resume_writing, release or _loaded call otherwise
 
     def _rest(self) -> None:
@@ -209,7 +244,7 @@ class Session:
     def _put_aside(self, parked: Parked) -> None:
         """The request goes on once its block is loaded, or once others have had their turn."""
         self._loading = True
-        if parked.fault is None:
+        if parked.loaded:
             job = parked.job
             delay = 0.0 if job is None else job.delay
             if delay > 0.0:
@@ -221,11 +256,16 @@ class Session:
 
     def _wake(self) -> None:
         """There is something to tell unasked."""
-        if self.client.outbox_size > PUSH_BOUND:
-            log.warning("connection %s reads too slowly: cut off", self.client.address)
+        client = self.client
+        if client.outbox_size > PUSH_BOUND and len(client.outbox) > 1:  # one may be larger
+            if not self._ended:
+                self._server.slow += 1
+                log.warning("connection %s reads too slowly: cut off", client.address)
             self.abort()
         elif not self._ended:
             self._turn_soon()
+            if client.outbox_size - self._counted >= COUNT_EVERY:
+                self._look_after()
 
     def _loaded(self, parked: Parked) -> None:
         """What a parked command waited for is there."""
@@ -252,11 +292,17 @@ class Session:
             return
         data = dialect.take()
         if dialect.need <= self._gate.safe and not self._held:
-            self._transport.write(data)
+            self._write(data)
             return
         self._held.append((dialect.need, data))
         self._held_size += len(data)
         self._wait()
+
+    def _write(self, data: bytes) -> None:
+        size: i64 = len(data)
+        self._server.bytes_out += size
+        self._traffic += size
+        self._transport.write(data)
 
     def _wait(self) -> None:
         if self._host.server.store.broken:
@@ -278,13 +324,60 @@ class Session:
             self._held_size -= len(data)
             ready.append(data)
         if ready:
-            self._transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+            self._write(ready[0] if len(ready) == 1 else b"".join(ready))
         if held:
             self._wait()
         elif self._ended:
             self._close_if_done()
-        elif not (self._reading or self._again or self._loading):
+        elif not (self._again or self._loading) and (not self._reading or self.client.outbox):
             self._turn()
+
+    # --- bounds ---------------------------------------------------------------------------------
+
+    def count(self) -> i64:
+        """Bytes that are held back for it; the server's sum is brought up to date."""
+        size: i64 = self._held_size + self.client.outbox_size
+        if self._dialect is not None:
+            size += self._dialect.waiting()
+        if self._transport is not None:
+            unsent: i64 = self._transport.get_write_buffer_size()
+            size += unsent
+        self._server.buffered += size - self._counted
+        self._counted = size
+        self._traffic = 0
+        return size
+
+    def _look_after(self) -> None:
+        """Count what is held back; if that is too much for all together somebody is cut off."""
+        self.count()
+        if self._server.buffered > self._server.most_buffered:
+            self._buffers.relieve()
+
+    def evict(self) -> None:
+        """Cut it off: it holds back most, and all together hold back too much."""
+        if self._ended and self._transport is None:
+            return
+        server = self._server
+        log.warning(
+            "connection %s cut off: it holds back %d bytes of the %d of all connections, "
+            "which may hold back %d",
+            self.client.address,
+            self._counted,
+            server.buffered,
+            server.most_buffered,
+        )
+        server.evicted += 1
+        server.buffered -= self._counted
+        self._counted = 0
+        self.abort()
+
+    def end_if_idle(self, before: float) -> None:
+        """Close it if nothing has come since, and nothing is under way."""
+        if self._last < before and not (self._loading or self._held or self.client.feeds):
+            self._server.idle += 1
+            self.abort()
+
+    # --- ends -----------------------------------------------------------------------------------
 
     def _turn_away(self, why: str) -> None:
         """Refuse the connection as a whole."""
@@ -292,8 +385,6 @@ class Session:
         self._transport.write(dialect.refusal(why))
         self._transport.close()
         self._ended = True
-
-    # --- ends -----------------------------------------------------------------------------------
 
     def _refuse(self, text: str) -> None:
         """The framing is lost: say so after the replies before it, then close."""
@@ -326,7 +417,8 @@ class Session:
 
     def stop(self) -> None:
         """The server stops: answer what was begun, then close."""
-        if self._loading:
+        dialect = self._dialect
+        if self._loading or (dialect is not None and dialect.pages is not None):
             self._eof = True
         elif self._transport is not None and not self._ended:
             self._ended = True

@@ -47,6 +47,13 @@ class FrameDecoder:
         self._data = data
         self._at = 0
 
+    def waiting(self) -> i64:
+        """Bytes that have come and make no whole message yet."""
+        if self._at >= len(self._data):
+            self._data = b""
+            self._at = 0
+        return len(self._data) - self._at + len(self._later)
+
     def next(self) -> bytes | None:
         """One message, without its length."""
         if self._want > 0:

@@ -33,6 +33,13 @@ class LineDecoder:
             self._data = data
             self._at = 0
 
+    def waiting(self) -> i64:
+        """Bytes that have come and make no whole line yet."""
+        if self._at >= len(self._data):
+            self._data = b""
+            self._at = 0
+        return len(self._data) - self._at + len(self._later)
+
     def end(self) -> None:
         """No more will come. Nothing happens the second time."""
         if self._later or self._data.rfind(b"\n") < len(self._data) - 1:

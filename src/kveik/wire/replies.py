@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.format.coding import BytesWriter
-from kveik.model import NO_REPLY, OK, Cell, Failure, Push, Simple, Verbatim
+from kveik.model import NO_REPLY, OK, Cell, Failure, Pages, Push, Simple, Verbatim
 from kveik.native import i64
 
 CRLF: Final = b"\r\n"
@@ -95,10 +95,26 @@ class ReplyEncoder:
                 self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
             else:
                 self._bulk(text)
-        elif isinstance(reply, Push):
-            self._push(reply)
+        elif isinstance(reply, (Push, Pages)):
+            self._add_rarest(reply)
         elif reply is not NO_REPLY:
             raise TypeError(f"no reply: {type(reply).__name__}")
+
+    def add_head(self, pages: Pages) -> None:
+        """The head of a long array, whose parts follow."""
+        self._out.write(b"*%d\r\n" % pages.count)
+
+    def _add_rarest(self, reply: Push | Pages) -> None:
+        if isinstance(reply, Push):
+            self._push(reply)
+            return
+        self.add_head(reply)
+        for part in reply.parts:
+            self.add_part(part)
+
+    def add_part(self, part: list[object]) -> None:
+        for item in part:
+            self.add(item)
 
     def _push(self, push: Push) -> None:
         known = push.encoded.get(self.protocol)

@@ -12,7 +12,7 @@ from typing import Final
 
 from kveik.errors import ProtocolError
 from kveik.format.coding import read_i64_be
-from kveik.limits import MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
+from kveik.limits import ITEM_SIZE, MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
 from kveik.native import i64
 from kveik.wire.inline import split_line
 
@@ -71,6 +71,14 @@ class RequestDecoder:
         else:
             self._data = self._data[self._at :] + data
             self._at = 0
+
+    def waiting(self) -> i64:
+        """Bytes that have come and make no whole request yet."""
+        if self._want == 0 and self._at >= len(self._data):
+            self._data = b""  # a long one is not kept
+            self._at = 0
+        unread: i64 = len(self._data) - self._at + self._later_size
+        return unread + self._size + ITEM_SIZE * len(self._arguments)
 
     def short(self) -> i64:
         """GET or SET, taken, with `key` and `value`, if the next request is just that, and short.
