@@ -132,8 +132,7 @@ def test_others_are_answered_while_somebody_asks_for_everything(server: Server) 
         replies: list[object] = []
 
         def ask() -> None:
-            for _ in range(4):
-                replies.append(asker.reply())
+            replies.extend([asker.reply() for _ in range(4)])
             done.set()
 
         reader = threading.Thread(target=ask)
