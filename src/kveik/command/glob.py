@@ -42,7 +42,7 @@ class Glob:
         self.whole = rest != b"" and rest.strip(b"*") == b""
         self._takes = [0] * 256  # for each byte: the parts, as bits, that take it
         self._stars = 0
-        self._parts: i64 = 0
+        self._parts = 0  # no i64: nor are the states that it shifts
         if not self.whole:
             self._read(rest)
 
