@@ -72,6 +72,7 @@ PUSH_BOUND: Final = 32 * MIB  # bytes told unasked and not yet sent; past it the
 WALK_ROWS: Final = (
     1000  # entries a long command looks at before others have their turn (about 1 ms)
 )
+WALK_NOTED: Final = 2000  # new keys that a range may put in their places at once (about 2 ms)
 WALK_BYTES: Final = 256 * KIB  # of their values; a larger value is a step of its own
 WALK_CHUNKS: Final = 4  # of each source that such a step looks at; they may be all tombstones
 WALK_LOADS: Final = 16  # blocks in the system's memory that such a step may fetch

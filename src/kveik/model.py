@@ -50,9 +50,10 @@ class Writes:
     database byte) and its cell. The places are used again, as most transactions write once.
     """
 
-    __slots__ = ("cells", "count", "keys")
+    __slots__ = ("cells", "clearing", "count", "keys")
 
     def __init__(self) -> None:
+        self.clearing = False  # there is a range tombstone
         self.keys: list[bytes] = []
         self.cells: list[Cell] = []
         self.count: i64 = 0
@@ -72,10 +73,12 @@ class Writes:
 
     def clear(self, start: bytes, stop: bytes) -> None:
         """Delete every key from start (included) to stop (excluded)."""
+        self.clearing = True
         self.put(start, Cell(CLEARED, stop))
 
     def reset(self) -> None:
         """Forget everything; a few places are kept for the next time."""
+        self.clearing = False
         self.count = 0
         if len(self.keys) > KEPT_PLACES:
             self.keys = []

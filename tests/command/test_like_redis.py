@@ -86,6 +86,12 @@ CONVERSATIONS: dict[str, list[Line]] = {
         "DBSIZE", "FLUSHALL", "DBSIZE", "SET a 1", "FLUSHDB async", "FLUSHALL SYNC", "DBSIZE",
         "DBSIZE x", "FLUSHDB FOO", "FLUSHALL FOO", "FLUSHDB ASYNC SYNC", "FLUSHALL SYNC ASYNC",
     ],
+    "patterns": [
+        "KEYS *", "SET k v", "KEYS *", "KEYS k", "KEYS K", "KEYS ?", "KEYS ??", "KEYS [a-k]",
+        "KEYS [^a-k]", "KEYS", "KEYS a b", "DEL k", "SET abc 1", "KEYS a*c", "KEYS *b*", "KEYS a",
+        "KEYS abcd", "KEYS *d", [b"KEYS", b""], [b"KEYS", b"\\abc"], [b"KEYS", b"[a"],
+        "SELECT 1", "KEYS *", "SET other 1", "KEYS *",
+    ],
     "the connection": [
         "PING", "PING hello", "PING a b", [b"PING", b""], "ping", "ECHO hi", [b"ECHO", b"\r\n"],
         "ECHO", "ECHO a b",

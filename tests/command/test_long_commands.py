@@ -6,7 +6,7 @@ import pytest
 from tests.command.desk import Desk
 
 from kveik.command.job import Job
-from kveik.limits import WALK_ROWS, WALK_TEXT
+from kveik.limits import MAX_FOLD, WALK_ROWS, WALK_TEXT
 from kveik.model import BYTES
 
 MANY = 3 * WALK_ROWS + 10
@@ -225,3 +225,26 @@ def test_a_long_range_in_json(full: Desk) -> None:
     assert list(found) == [key.decode() for key in KEYS[:2501]]
     assert found["k00007"].data == b"00007"
     assert full.steps > 0
+
+
+def test_many_new_keys_are_put_in_order_little_by_little(full: Desk) -> None:
+    assert full.txn.noted() == MANY + 1
+    assert full.run("KV.RANGE - + LIMIT 0 2 KEYSONLY") == KEYS[:2]
+    assert full.steps >= MANY // WALK_ROWS
+    assert full.txn.noted() == 0
+
+
+def test_to_delete_very_many_looks_at_none_of_them(desk: Desk) -> None:
+    desk.txn.begin(0)
+    for number in range(MAX_FOLD + 1):
+        desk.txn.put(b"%06d" % number, BYTES, b"v")
+    desk.store.commit(desk.txn.writes)
+    memtable = desk.store.active
+    assert desk.run("KV.DELRANGE [000001 +") == "OK"
+    assert len(memtable) == MAX_FOLD + 1  # it is hidden, not taken out
+    desk.store.fold()
+    assert len(memtable) == MAX_FOLD + 1
+    assert desk.run("KV.RANGE - + KEYSONLY") == [b"000000"]
+    assert desk.run("DBSIZE") == 1
+    assert desk.run("FLUSHALL") == "OK"
+    assert desk.run("DBSIZE") == 0

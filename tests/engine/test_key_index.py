@@ -105,6 +105,12 @@ class IndexMachine(RuleBasedStateMachine):
     def read_all(self) -> None:
         assert everything(self.index) == sorted(self.model)
 
+    @rule(count=counts)
+    def prepare(self, count: int) -> None:
+        before = self.index.noted()
+        assert self.index.prepare(count) == (before > 0)
+        assert self.index.noted() == max(before - count, 0)
+
     @invariant()
     def the_ends_are_the_least_and_the_greatest(self) -> None:
         if len(self.model) % 2:  # looking brings what is new into place: do not look always

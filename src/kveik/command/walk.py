@@ -13,7 +13,7 @@ from kveik.engine.scan import Rows, Scan
 from kveik.engine.snapshot import Snapshot
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.limits import ITEM_SIZE, MAX_REPLY, WALK_BYTES, WALK_CHUNKS, WALK_ROWS
+from kveik.limits import ITEM_SIZE, MAX_REPLY, WALK_BYTES, WALK_CHUNKS, WALK_NOTED, WALK_ROWS
 from kveik.model import Pages
 from kveik.native import i64
 
@@ -22,6 +22,8 @@ def short(
     txn: Transaction, start: bytes, stop: bytes | None, reverse: bool = False, most: i64 = -1
 ) -> Rows | None:
     """The entries from start to stop, at most `most`; None if that takes a Job."""
+    if txn.noted() > WALK_NOTED and not txn.dirty():
+        return None
     rows = Rows()
     limit: i64 = most if 0 <= most < WALK_ROWS else WALK_ROWS
     more = txn.scanner(start, stop, reverse).page(rows, limit, WALK_BYTES, WALK_CHUNKS)
@@ -52,6 +54,8 @@ class Walk(Job):
         scan = self._scan
         if scan is None:
             return False
+        if self._prepared():
+            return True
         rows = self._rows
         more = scan.page(rows, WALK_ROWS, WALK_BYTES, WALK_CHUNKS)
         self._rows = Rows()
@@ -59,6 +63,15 @@ class Walk(Job):
         if self.take(rows) and more:
             return True
         self.end()
+        return False
+
+    def _prepared(self) -> bool:
+        """Whether there was something to do before anything can be read."""
+        snapshot = self._snapshot
+        if snapshot is not None:
+            for memtable in snapshot.view.memtables:
+                if memtable.prepare(WALK_ROWS):
+                    return True
         return False
 
     def take(self, rows: Rows) -> bool:

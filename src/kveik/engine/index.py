@@ -29,6 +29,26 @@ class KeyIndex:
         """A key that is not in the index yet."""
         self._fresh.append(key)
 
+    def noted(self) -> i64:
+        """How many keys have been noted only: the next range puts them all in their places."""
+        return len(self._fresh)
+
+    def prepare(self, count: i64) -> bool:
+        """Put up to so many noted keys in their places; False if there were none."""
+        fresh = self._fresh
+        if not fresh:
+            return False
+        rest: i64 = max(len(fresh) - count, 0)
+        some = sorted(fresh[rest:])
+        del fresh[rest:]
+        if not self._buckets:
+            self._rebuild(some)
+            return True
+        for key in some:
+            self._insert(key)
+        self._count += len(some)
+        return True
+
     def page(self, start: bytes, stop: bytes, count: i64) -> list[bytes]:
         """Up to `count` keys from start (included) to stop (excluded), in order.
 

@@ -137,6 +137,14 @@ class Memtable:
                 self._live[key[0]] -= 1
         self.clears.add(start, stop, lsn)
 
+    def noted(self) -> i64:
+        """How many keys the next page has to put in their places before it is read."""
+        return self._index.noted()
+
+    def prepare(self, count: i64) -> bool:
+        """Put up to so many of them there beforehand; False if there were none."""
+        return self._index.prepare(count)
+
     def page(self, start: bytes, stop: bytes, reverse: bool, count: i64) -> list[bytes]:
         """Up to `count` keys from start (included) to stop (excluded), tombstones' too, in order.
 

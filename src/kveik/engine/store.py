@@ -103,6 +103,8 @@ class Store(Viewpoint):
         DiskFullError, LimitError, FailStopError, ReadOnlyError, ClosedError: nothing happened.
         """
         log = self.writable()
+        if writes.clearing and len(self.active) > MAX_FOLD:
+            self._divide()  # so that nothing need be taken out of it
         before = log.pending
         lsn = log.append(writes)
         if log.number() != self.active.last_segment:
@@ -264,6 +266,8 @@ class Store(Viewpoint):
         while self.layered():
             memtables = self.view.memtables
             if memtables[1].holders > 0 or len(self.active) > MAX_FOLD:
+                return
+            if not self.active.clears.empty() and len(memtables[1]) > MAX_FOLD:
                 return
             memtables[1].absorb(memtables[0])
             self.look(memtables[1:], self.view.version)

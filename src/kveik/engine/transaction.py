@@ -192,6 +192,13 @@ class Transaction:
         self.seen = self._point.lsn()
         return self._point.active.live(self.database)
 
+    def noted(self) -> i64:
+        """How many keys a range has to put in their places before it is read."""
+        count: i64 = 0
+        for memtable in self._point.view.memtables:
+            count += memtable.noted()
+        return count
+
     def snapshot(self) -> Snapshot:
         """This instant, kept until it is let go of. One's own writes are not in it."""
         point = self._point

@@ -17,6 +17,7 @@ from kveik.errors import ProtocolError
 from kveik.limits import COUNT_EVERY, OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
 from kveik.native import i64
 from kveik.server.answering import speak
+from kveik.server.buffers import Share
 from kveik.server.dialects import Dialect
 from kveik.server.host import Host, Parked
 from kveik.wire import detect
@@ -60,19 +61,14 @@ class Session:
         self._again = False  # a turn is scheduled
         self._eof = False  # the peer sends no more
         self._ended = False  # close once everything has left
-        self._server = host.server
-        self._buffers = host.buffers
-        self._traffic: i64 = 0  # bytes in and out since it last counted what it holds back
-        self._counted: i64 = 0  # bytes that it then held back
-        self._last = host.server.now  # when something came, Unix seconds
         self.client = Client(host.server, number, "")
         self.client.wake = self._wake
+        self._share = Share(host.buffers, self)
 
     # --- called by asyncio ----------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._buffers.add(self)
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
@@ -80,14 +76,11 @@ class Session:
         if self._protocol != AUTO:
             self._dialect = speak(self._protocol, self._host, self.client)
         if self._host.server.connections > self._host.server.most_connections:
-            self._server.refused += 1
+            self._host.server.refused += 1
             self._turn_away("max number of clients reached")
 
     def data_received(self, data: bytes) -> None:
-        size: i64 = len(data)
-        self._server.bytes_in += size
-        self._traffic += size
-        self._last = self._server.now
+        self._share.came(len(data))
         if self._ended:
             return
         dialect = self._dialect
@@ -104,8 +97,7 @@ class Session:
             return
         if not self._again:
             self._turn()
-        if self._traffic >= COUNT_EVERY:
-            self._look_after()
+        self._share.look_after()
 
     def eof_received(self) -> bool:
         """The peer has said all it had to say; what it asked for is still answered."""
@@ -133,12 +125,10 @@ class Session:
         self._held = []
         self._held_size = 0
         self._transport = None
-        self._buffers.remove(self)
         self.client.leave_feeds()
         if self._dialect is not None and not self._loading:
             self._dialect.drop()
-        self._server.buffered -= self._counted
-        self._counted = 0
+        self._share.end()
         self._gone(self)
 
     def pause_writing(self) -> None:
@@ -146,7 +136,7 @@ class Session:
 
     def resume_writing(self) -> None:
         self._full = False
-        self._last = self._server.now
+        self._share.came(0)  # it is still there
         self._turn_soon()  # not now: asyncio is in the middle of its own bookkeeping
 
     # --- requests -------------------------------------------------------------------------------
@@ -192,8 +182,7 @@ class Session:
             self._close_if_done()
         else:
             self._pace(done)
-        if self._traffic >= COUNT_EVERY:
-            self._look_after()
+        self._share.look_after()
 
     def _tell(self, dialect: Dialect) -> None:
         """Gather what is to be told unasked, but not in the middle of a reply."""
@@ -259,13 +248,13 @@ class Session:
         client = self.client
         if client.outbox_size > PUSH_BOUND and len(client.outbox) > 1:  # one may be larger
             if not self._ended:
-                self._server.slow += 1
+                self._host.server.slow += 1
                 log.warning("connection %s reads too slowly: cut off", client.address)
             self.abort()
         elif not self._ended:
             self._turn_soon()
-            if client.outbox_size - self._counted >= COUNT_EVERY:
-                self._look_after()
+            if client.outbox_size - self._share.size >= COUNT_EVERY:
+                self._share.grown()
 
     def _loaded(self, parked: Parked) -> None:
         """What a parked command waited for is there."""
@@ -299,9 +288,7 @@ class Session:
         self._wait()
 
     def _write(self, data: bytes) -> None:
-        size: i64 = len(data)
-        self._server.bytes_out += size
-        self._traffic += size
+        self._share.left(len(data))
         self._transport.write(data)
 
     def _wait(self) -> None:
@@ -334,50 +321,19 @@ class Session:
 
     # --- bounds ---------------------------------------------------------------------------------
 
-    def count(self) -> i64:
-        """Bytes that are held back for it; the server's sum is brought up to date."""
+    def held(self) -> i64:
+        """Bytes that are held back for it."""
         size: i64 = self._held_size + self.client.outbox_size
         if self._dialect is not None:
             size += self._dialect.waiting()
         if self._transport is not None:
             unsent: i64 = self._transport.get_write_buffer_size()
             size += unsent
-        self._server.buffered += size - self._counted
-        self._counted = size
-        self._traffic = 0
         return size
 
-    def _look_after(self) -> None:
-        """Count what is held back; if that is too much for all together somebody is cut off."""
-        self.count()
-        if self._server.buffered > self._server.most_buffered:
-            self._buffers.relieve()
-
-    def evict(self) -> None:
-        """Cut it off: it holds back most, and all together hold back too much."""
-        if self._ended and self._transport is None:
-            return
-        server = self._server
-        log.warning(
-            "connection %s cut off: it holds back %d bytes of the %d of all connections, "
-            "which may hold back %d",
-            self.client.address,
-            self._counted,
-            server.buffered,
-            server.most_buffered,
-        )
-        server.evicted += 1
-        server.buffered -= self._counted
-        self._counted = 0
-        self.abort()
-
-    def end_if_idle(self, before: float) -> None:
-        """Close it if nothing has come since, and nothing is under way."""
-        if self._last < before and not (self._loading or self._held or self.client.feeds):
-            self._server.idle += 1
-            self.abort()
-
-    # --- ends -----------------------------------------------------------------------------------
+    def busy(self) -> bool:
+        """Whether something is under way for which it need say nothing."""
+        return self._loading or len(self._held) > 0 or len(self.client.feeds) > 0
 
     def _turn_away(self, why: str) -> None:
         """Refuse the connection as a whole."""
