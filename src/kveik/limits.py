@@ -73,3 +73,23 @@ BACKLOG: Final = 1024  # connections that wait to be accepted
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given
+MAX_WILD: Final = (
+    1 * KIB
+)  # bytes of a pattern behind its first wildcard; a text's bytes pay for each
+
+# --- server: what clients have it keep ----------------------------------------------------------
+MAX_QUEUED: Final = 256 * KIB  # commands of one MULTI; running them takes about a second
+MAX_QUEUE: Final = 256 * MIB  # bytes of commands after MULTI, of all connections together
+MAX_WATCHED: Final = 128 * KIB  # keys that are watched at once; a FLUSHALL looks at each
+MAX_SUBSCRIPTIONS: Final = 1024 * KIB  # to channels, of all connections together
+MAX_PATTERNS: Final = 10_000  # subscribed to, of all connections; each PUBLISH looks at each
+MAX_PASSWORD: Final = 512  # bytes; Redis' own bound
+MAX_REFUSALS: Final = 10  # wrong passwords in a row until the connection is closed
+MAX_SLEEP: Final = 1e9  # seconds that a command waits at most; a timer takes no more
+SLOWLOG_TIME: Final = 10_000  # microseconds from which a command is slow, unless set; Redis' own
+SLOWLOG_ENTRIES: Final = 128  # slow commands kept, unless set; Redis' own
+MAX_SLOWLOG: Final = 100_000  # of them that can be asked for, each at most 5 KB
+SLOWLOG_ARGUMENTS: Final = 32  # of a slow command that are kept; Redis' own
+SLOWLOG_ARGUMENT: Final = 128  # bytes of each; Redis' own
+MAX_LATENCIES: Final = 160  # slow moments of one kind that are kept; Redis' own
+MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from kveik.command import kvdb
+from kveik.command import kvdb, multi
+from kveik.command.job import Job, Unfinished
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
+from kveik.command.request import told_to_redis
+from kveik.command.sessions import enter
 from kveik.command.state import Client, Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
 from kveik.engine.opening import open_store
 from kveik.engine.transaction import Transaction
-from kveik.errors import CommandError, KveikError
+from kveik.errors import KveikError
 from kveik.model import Failure, Simple, Verbatim
 from kveik.wire.replies import ReplyEncoder
 
@@ -32,6 +35,7 @@ class Desk:
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows
         self._request = RedisRequest(self.client, Finder())
+        enter(self.client)
         self._group: Group | None = None  # written, and not yet taken note of
 
     def run(self, line: str, *more: bytes) -> object:
@@ -55,10 +59,8 @@ class Desk:
         encoder = ReplyEncoder()
         try:
             reply = self._call(args)
-        except CommandError as error:
-            reply = Failure(str(error))
         except KveikError as error:
-            reply = Failure(f"ERR {error}")
+            reply = Failure(told_to_redis(error, "a test's"))
         encoder.protocol = self.client.protocol
         encoder.add(reply)
         return encoder.take()
@@ -90,8 +92,17 @@ class Desk:
     def _call(self, args: list[bytes]) -> object:
         self.txn.begin(self.client.database)
         self._request.args = args
-        reply = self._request.perform(self.txn)
-        self._commit()
+        try:
+            reply = self._request.perform(self.txn)
+            self._commit()
+        except KveikError as error:
+            self._request.done(self._request.failure(error), 0.0)
+            raise
+        if isinstance(reply, Unfinished):
+            reply = reply.finish()
+        if isinstance(reply, Job):
+            reply = reply.at_once()
+        self._request.done(reply, 0.0)
         return reply
 
     def _stop(self) -> None:
@@ -101,3 +112,4 @@ class Desk:
         self.need = self.txn.seen
         if self.txn.dirty():
             self.need = self.store.commit(self.txn.writes)
+            multi.touch(self.server, self.txn.writes, self.need)

@@ -14,15 +14,26 @@ from kveik.server.host import Host, Parked
 from kveik.server.session import Session
 
 
+class Handle:
+    def __init__(self, callback: Callable[..., None], args: tuple[object, ...]) -> None:
+        self.callback = callback
+        self.args = args
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class Loop:
     """Keeps what is to be called soon until `turn`."""
 
     def __init__(self) -> None:
-        self._soon: list[Callable[[], None]] = []
+        self._soon: list[Handle] = []
 
-    def call_soon(self, callback: Callable[[], None], /) -> object:
-        self._soon.append(callback)
-        return callback
+    def call_soon(self, callback: Callable[..., None], /, *args: object) -> object:
+        handle = Handle(callback, args)
+        self._soon.append(handle)
+        return handle
 
     def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:
         return self.call_soon(callback)
@@ -30,8 +41,9 @@ class Loop:
     def turn(self) -> None:
         while self._soon:
             soon, self._soon = self._soon, []
-            for callback in soon:
-                callback()
+            for handle in soon:
+                if not handle.cancelled:
+                    handle.callback(*handle.args)
 
 
 class Transport:
@@ -71,15 +83,18 @@ class Bench:
     def __init__(self, store: Store | None = None, protocol: str = "redis") -> None:
         self.loop = Loop()
         self.store = store or open_store(MemoryDisk(), memory=8 << 20)
-        server = Server(self.store, {}, 0.0, lambda: None)
+        self.server = server = Server(self.store, {}, 0.0, lambda: None)
         server.connections = 1
         gate = Gate(server, self.loop, "always", self._perform)
         self._host = Host(server, gate)
+        self._count = 0
         self.loads: list[tuple[Parked, Callable[[Parked], None]]] = []  # that commands wait for
         self.session, self.transport = self.connect(protocol)
 
     def connect(self, protocol: str = "redis") -> tuple[Session, Transport]:
-        session = Session(self._host, self.loop, 1, protocol, lambda session: None, self._load)
+        self._count += 1
+        number = self._count
+        session = Session(self._host, self.loop, number, protocol, lambda session: None, self._load)
         transport = Transport()
         session.connection_made(transport)
         return session, transport

@@ -10,10 +10,11 @@ from kveik.native import i64
 
 
 class Job:
-    """seen: the newest commit that its reply shows."""
+    """seen: the newest commit that its reply shows; delay: seconds to wait before the next step."""
 
     def __init__(self) -> None:
         self.seen: i64 = 0
+        self.delay = 0.0
 
     def step(self) -> bool:
         """Go on for a millisecond or so; False once it is done. Fault: nothing changed, call again.
@@ -28,3 +29,20 @@ class Job:
 
     def end(self) -> None:
         """It is done, or nobody waits for it any more: let go of what it holds. Idempotent."""
+
+    def at_once(self) -> object:
+        """The reply where nothing may come in between, in EXEC. Fault: start again."""
+        try:
+            while self.step():
+                pass
+            return self.reply()
+        finally:
+            self.end()
+
+
+class Unfinished:
+    """A reply in the making: the host finishes it once what its command wrote is committed."""
+
+    def finish(self) -> object:
+        """The reply. Raises nothing."""
+        raise NotImplementedError

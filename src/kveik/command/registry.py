@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command import admin, keys, ranges, sessions, strings
+from kveik.command import (
+    admin,
+    clients,
+    keys,
+    monitor,
+    multi,
+    pubsub,
+    ranges,
+    sessions,
+    strings,
+)
 from kveik.command.arguments import MAX_SHOWN, shown
 from kveik.command.command import Command, on_client
 from kveik.command.state import Client
@@ -72,7 +82,11 @@ COMMANDS: Final[list[Command]] = sorted(
     [
         *OWN,
         *admin.COMMANDS,
+        *clients.COMMANDS,
         *keys.COMMANDS,
+        *monitor.COMMANDS,
+        *multi.COMMANDS,
+        *pubsub.COMMANDS,
         *ranges.COMMANDS,
         *sessions.COMMANDS,
         *strings.COMMANDS,
@@ -91,7 +105,7 @@ class Finder:
         self._name = self._command.name.encode()
 
     def find(self, args: list[bytes]) -> Command:
-        """The command; CommandError, as Redis words it, for an unknown one or a wrong count."""
+        """The command, perhaps of a family; CommandError, in Redis' words, if there is none such."""
         name = args[0]
         if name != self._name:
             command = TABLE.get(name.upper())
@@ -99,11 +113,7 @@ class Finder:
                 raise CommandError(unknown(args))
             self._name = name
             self._command = command
-        command = self._command
-        if not command.accepts(len(args)):
-            lower = command.name.lower()
-            raise CommandError(f"ERR wrong number of arguments for '{lower}' command")
-        return command
+        return self._command.called(args)
 
 
 def unknown(args: list[bytes]) -> str:

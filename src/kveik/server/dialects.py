@@ -93,9 +93,13 @@ class RedisDialect(Dialect):
         reply = self._reply(request)
         if self.parked is not None:
             return False
+        client = self._client
+        if client.outbox:
+            self.add_pushes()  # what came before the reply: none follows an UNSUBSCRIBE
         encoder = self._encoder
-        encoder.protocol = self._client.protocol
-        encoder.add(reply)
+        encoder.protocol = client.protocol
+        if client.plain or not client.silent():
+            encoder.add(reply)
         if host.need > self.need:
             self.need = host.need
         return True

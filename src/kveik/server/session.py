@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from kveik.command import sessions
 from kveik.command.state import Client
 from kveik.errors import ProtocolError
 from kveik.limits import OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
@@ -57,8 +58,12 @@ class Session:
         self._again = False  # a turn is scheduled
         self._eof = False  # the peer sends no more
         self._ended = False  # close once everything has left
+        self._delayed: Parked | None = None  # a command that waits for time to pass
+        self._timer: Any = None
         self.client = Client(host.server, number, "")
         self.client.wake = self._wake
+        self.client.cut = self.abort
+        self.client.resume = self._resume
 
     # --- called by asyncio ----------------------------------------------------------------------
 
@@ -66,15 +71,20 @@ class Session:
         self._transport = transport
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
+        here = transport.get_extra_info("sockname")
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+        self.client.local = f"{here[0]}:{here[1]}" if isinstance(here, tuple) else ""
+        sessions.enter(self.client)
         if self._protocol != AUTO:
             self._dialect = self._speak(self._protocol)
         if self._host.server.connections > self._host.server.most_connections:
+            self._host.server.refused += 1
             self._turn_away("max number of clients reached")
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
             return
+        self.client.heard = True
         dialect = self._dialect
         try:
             if dialect is None:
@@ -102,6 +112,8 @@ class Session:
         self._ended = True
         self._held = []
         self._transport = None
+        self._resume()
+        sessions.leave(self.client)
         self._gone(self)
 
     def pause_writing(self) -> None:
@@ -195,15 +207,27 @@ class Session:
     def _put_aside(self, parked: Parked) -> None:
         """The request goes on once its block is loaded, or once others have had their turn."""
         self._loading = True
-        if parked.fault is None:
+        if parked.delay > 0.0:
+            self._delayed = parked
+            self._timer = self._loop.call_later(parked.delay, self._resume)
+        elif parked.fault is None:
             self._loop.call_soon(self._loaded, parked)
         else:
             self._load(parked, self._loaded)
+
+    def _resume(self) -> None:
+        """The time is over for which a command waits, or need not pass any more."""
+        parked = self._delayed
+        if parked is not None:
+            self._delayed = None
+            self._timer.cancel()
+            self._loop.call_soon(self._loaded, parked)
 
     def _wake(self) -> None:
         """There is something to tell unasked."""
         if self.client.outbox_size > PUSH_BOUND:
             log.warning("connection %s reads too slowly: cut off", self.client.address)
+            self.client.ended = True
             self.abort()
         elif not self._ended:
             self._turn_soon()
@@ -307,7 +331,9 @@ class Session:
 
     def stop(self) -> None:
         """The server stops: answer what was begun, then close."""
-        if self._loading:
+        if self._delayed is not None:
+            self.abort()  # it would wait for longer than the server does
+        elif self._loading:
             self._eof = True
         elif self._transport is not None and not self._ended:
             self._ended = True

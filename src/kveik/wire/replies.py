@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.format.coding import BytesWriter
-from kveik.model import NO_REPLY, OK, Cell, Failure, Push, Simple, Verbatim
+from kveik.model import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    Cell,
+    Failure,
+    Push,
+    Replies,
+    Simple,
+    Verbatim,
+)
 from kveik.native import i64
 
 CRLF: Final = b"\r\n"
@@ -97,6 +107,11 @@ class ReplyEncoder:
                 self._bulk(text)
         elif isinstance(reply, Push):
             self._push(reply)
+        elif isinstance(reply, Replies):
+            for item in reply.items:
+                self.add(item)
+        elif reply is NULL_ARRAY:
+            self._out.write(b"_\r\n" if self.protocol == 3 else b"*-1\r\n")
         elif reply is not NO_REPLY:
             raise TypeError(f"no reply: {type(reply).__name__}")
 
@@ -107,7 +122,7 @@ class ReplyEncoder:
             one.protocol = self.protocol
             one.add(push.items)
             known = one.take()
-            if self.protocol == 3:
+            if self.protocol == 3 and isinstance(push.items, list):
                 known = b">" + known[1:]
             push.encoded[self.protocol] = known
         self._out.write(known)
