@@ -73,9 +73,7 @@ BACKLOG: Final = 1024  # connections that wait to be accepted
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given
-MAX_WILD: Final = (
-    1 * KIB
-)  # bytes of a pattern behind its first wildcard; a text's bytes pay for each
+MAX_WILD: Final = 1 * KIB  # bytes of a pattern behind its first wildcard; each text pays for them
 
 # --- server: what clients have it keep ----------------------------------------------------------
 MAX_QUEUED: Final = 256 * KIB  # commands of one MULTI; running them takes about a second

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kveik.command import kvdb, multi
+from kveik.command.configuration import settle
 from kveik.command.job import Job, Unfinished
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
@@ -31,6 +32,7 @@ class Desk:
         self.stopped = False
         configuration = {"port": "6379", "databases": "16"}
         self.server = Server(self.store, configuration, START / 1000, self._stop)
+        settle(self.server)
         self.client = Client(self.server, 7, "127.0.0.1:5000")
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows

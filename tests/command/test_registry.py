@@ -75,7 +75,8 @@ def test_a_family_is_described_and_leads_to_its_members(command: Command) -> Non
     assert refusal(name, b"nosuch") == (
         f"ERR unknown subcommand 'nosuch'. Try {command.name} HELP."
     )
-    assert refusal(name) == f"ERR wrong number of arguments for '{command.lower}' command"
+    if command.arity < -1:
+        assert refusal(name) == f"ERR wrong number of arguments for '{command.lower}' command"
 
 
 @pytest.mark.parametrize("command", MEMBERS, ids=lambda command: command.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kveik.command.configuration import settle
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
@@ -85,6 +86,7 @@ class Bench:
         self.store = store or open_store(MemoryDisk(), memory=8 << 20)
         self.server = server = Server(self.store, {}, 0.0, lambda: None)
         server.connections = 1
+        settle(server)
         gate = Gate(server, self.loop, "always", self._perform)
         self._host = Host(server, gate)
         self._count = 0

@@ -15,6 +15,7 @@ from kveik.server.config import DEFAULT_HOST, DEFAULT_PORT, Address, Config, par
 from kveik.sizes import parse_size, show_size
 from kveik.version import describe
 
+PASSWORD = "KVEIK_PASSWORD"  # noqa: S105  the name of a variable
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -58,6 +59,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="memory for what was written lately and for the cache, such as 512MB (default: "
         f"{show_size(DEFAULT_MEMORY)}); the process needs about 100 MB more",
     )
+    add(
+        "--password-file",
+        metavar="FILE",
+        help="a file whose first line is the password that clients must give (AUTH); without it "
+        f"the environment's {PASSWORD}, without that everybody may do everything",
+    )
     parser.set_defaults(run=run)
 
 
@@ -66,16 +73,19 @@ def run(options: argparse.Namespace) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     listen = tuple(options.listen) or (Address("auto", options.host, options.port),)
-    for address in listen:
-        if not address.host.startswith(LOOPBACK):
-            logging.getLogger("kveik").warning(
-                "%s is reachable by others, and there is no password yet", address
-            )
     try:
-        config = Config(options.data_dir, listen, options.durability, options.memory)
-    except ValueError as error:
+        password = _password(options.password_file)
+        config = Config(
+            options.data_dir, listen, options.durability, options.memory, password=password
+        )
+    except (OSError, ValueError) as error:
         print(f"kveik serve: {error}", file=sys.stderr)
         return 2
+    for address in listen:
+        if not (password or address.host.startswith(LOOPBACK)):
+            logging.getLogger("kveik").warning(
+                "%s is reachable by others, and there is no password (--password-file)", address
+            )
     app.run(config, Announcement(config).ready, RecoveryProgress().show)
     return 0
 
@@ -123,6 +133,17 @@ class RecoveryProgress:
             print(f"\rrecovering: segment {done} of {total}", end=end, file=sys.stderr, flush=True)
         else:
             print(f"recovering: segment {done} of {total}", file=sys.stderr, flush=True)
+
+
+def _password(path: str | None) -> str:
+    """The password; OSError or ValueError if a file was named and has none."""
+    if path is None:
+        return os.environ.get(PASSWORD, "")
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        password = file.readline().rstrip("\r\n")
+    if not password:
+        raise ValueError(f"{path}: the first line is the password, and it is empty")
+    return password
 
 
 def _port(text: str) -> int:

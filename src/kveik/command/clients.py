@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from kveik.command.arguments import MAX_I64, SYNTAX, integer, shown, wrong_member
+from kveik.command.arguments import SYNTAX, integer, shown, wrong_member
 from kveik.command.command import Command, family, member, on_client
 from kveik.command.sessions import DEFAULT_USER, checked_name
 from kveik.command.state import OFF, SKIPS_NEXT, TALKS, Client

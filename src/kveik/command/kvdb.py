@@ -25,6 +25,7 @@ def put(txn: Transaction, request: Members) -> object:
     key = _key(request, "key")
     kind, data = encode_json_value(_member(request, "value"))
     txn.put(key, kind, data)
+    txn.tell(b"set", key)
     return True
 
 
@@ -53,12 +54,18 @@ def batch_put(txn: Transaction, request: Members) -> object:
         raise CommandError(f"{len(keys)} keys for {len(values)} values")
     for key, value in zip(keys, values, strict=True):
         kind, data = encode_json_value(value)
-        txn.put(_encoded(key, "each of 'keys'"), kind, data)
+        stored = _encoded(key, "each of 'keys'")
+        txn.put(stored, kind, data)
+        txn.tell(b"set", stored)
     return True
 
 
 def delete(txn: Transaction, request: Members) -> object:
-    return txn.delete(_key(request, "key"))
+    key = _key(request, "key")
+    deleted = txn.delete(key)
+    if deleted:
+        txn.tell(b"del", key)
+    return deleted
 
 
 KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
@@ -70,6 +77,9 @@ KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
 }
 
 
+WRITES: Final = ("put", "batch_put", "delete")
+
+
 class KvdbRequest(Request):
     """members: of the object that was sent."""
 
@@ -78,6 +88,9 @@ class KvdbRequest(Request):
 
     def perform(self, txn: Transaction) -> object:
         return find(self.members)(txn, self.members)
+
+    def pauses(self, reads: bool) -> bool:
+        return reads or self.members.get("command") in WRITES
 
     def name(self) -> str:
         return repr(self.members.get("command"))

@@ -67,14 +67,17 @@ class Measures:
         self._slow_ever: i64 = 0
         self.latency_time: i64 = 0  # milliseconds; 0 for none
         self.latencies: dict[str, Latencies] = {}
+        self.plain_gets: i64 = 0  # the server's counts when statistics were last reset
+        self.plain_sets: i64 = 0
         self.calls: dict[str, Calls] = {}
         self.errors: dict[str, int] = {}  # by their first word
-        self.reset()
 
-    def reset(self) -> None:
-        """CONFIG RESETSTAT: count from 0."""
+    def reset(self, plain_gets: i64, plain_sets: i64) -> None:
+        """CONFIG RESETSTAT: count from 0; so many plain ones there have been."""
         self.calls = {}
         self.errors = {}
+        self.plain_gets = plain_gets
+        self.plain_sets = plain_sets
 
     def of(self, command: Command) -> Calls:
         found = self.calls.get(command.lower)

@@ -170,7 +170,6 @@ class Executed(Unfinished):
     def run(self, txn: Transaction) -> None:
         """Run what is on data. Fault: nothing but the transaction has changed."""
         queue = self._queue
-        txn.atomic = True
         for command, args in zip(queue.commands, queue.arguments, strict=True):
             begin = time.perf_counter()
             reply: object = None
@@ -205,15 +204,13 @@ class Executed(Unfinished):
         queue = self._queue
         leave(client)
         replies = self._replies
-        at = 0
-        for command, args in zip(queue.commands, queue.arguments, strict=True):
+        for at, (command, args) in enumerate(zip(queue.commands, queue.arguments, strict=True)):
             seconds = self._seconds[at]
             if command.on_client is not None:
                 begin = time.perf_counter()
                 replies[at] = _on_client(command, client, args)
                 seconds = time.perf_counter() - begin
             client.server.measures.note(command, client, args, seconds, replies[at])
-            at += 1
         return replies
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kveik.command import monitor, multi
 from kveik.command.command import Command
-from kveik.command.registry import TABLE, Finder
+from kveik.command.described import TABLE
+from kveik.command.registry import Finder
 from kveik.command.request import Request, told_to_redis
 from kveik.command.state import Client
 from kveik.engine.transaction import Transaction

@@ -12,9 +12,9 @@ from typing import Final
 from kveik.command import monitor, multi, pubsub
 from kveik.command.arguments import SYNTAX, database_number, integer, shown
 from kveik.command.command import Command, on_client
-from kveik.command.state import TALKS, Client
+from kveik.command.state import TALKS, Client, Server
 from kveik.errors import CommandError
-from kveik.limits import DATABASES, MAX_REFUSALS
+from kveik.limits import MAX_REFUSALS
 from kveik.model import OK, Simple
 
 UNCONFIGURED = (
@@ -100,6 +100,26 @@ def leave(client: Client) -> None:
     client.server.clients.pop(client.number, None)
 
 
+def look_after(server: Server, seconds: float) -> None:
+    """So much time has passed: who was heard of, and who has said nothing for too long."""
+    performed = server.performed()
+    server.rate = (performed - server.performed_before) / seconds
+    server.performed_before = performed
+    for client in list(server.clients.values()):
+        if client.heard:
+            client.heard = False
+            client.active = server.now
+        elif 0 < server.idle_timeout < int(server.now - client.active) and not _waits(client):
+            server.idle += 1
+            client.cut()
+
+
+def _waits(client: Client) -> bool:
+    """Whether it says nothing with good reason: it listens, or is not answered yet."""
+    listens = client.channels or client.patterns or client.shard_channels or client.monitors
+    return bool(listens) or client.busy()
+
+
 def abandon(client: Client) -> None:
     """Keep nothing for it any more: no transaction, no subscriptions."""
     multi.leave(client)
@@ -180,7 +200,12 @@ COMMANDS: Final[list[Command]] = [
     ),
     on_client(ping, "PING", -1, "fast", "connection", "Answers PONG: the server is alive."),
     on_client(
-        quit_, "QUIT", -1, "noscript loading stale fast no_auth allow_busy", "connection", "Closes the connection."
+        quit_,
+        "QUIT",
+        -1,
+        "noscript loading stale fast no_auth allow_busy",
+        "connection",
+        "Closes the connection.",
     ),
     on_client(
         reset,

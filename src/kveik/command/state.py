@@ -21,6 +21,10 @@ def _nothing() -> None:
     pass
 
 
+def _never() -> bool:
+    return False
+
+
 class Queue:
     """What a client has sent since MULTI. failed: something of it was refused, so EXEC will be."""
 
@@ -79,6 +83,7 @@ class Client:
         self.wake: Callable[[], None] = _nothing
         self.cut: Callable[[], None] = _nothing
         self.resume: Callable[[], None] = _nothing
+        self.busy: Callable[[], bool] = _never  # whether it waits for an answer
 
     def push(self, push: Push) -> None:
         """Tell it something unasked."""
@@ -153,12 +158,15 @@ class Server:
         self.now = started
         self.facts: dict[str, str] = {}  # of this installation: loop, flavour, pid, port
         self.most_connections: i64 = MAX_CONNECTIONS
+        self.connection_limit: i64 = MAX_CONNECTIONS  # the system allows no more
         self.connections: i64 = 0  # now open
         self.connections_ever: i64 = 0
+        self.connections_before: i64 = 0  # of these, when statistics were last reset
         self.refused: i64 = 0  # connections beyond most_connections
         self.clients: dict[int, Client] = {}
         self.password = b""  # empty: everybody may do everything
-        self.timeout: i64 = 0  # seconds after which who says nothing is cut off; 0 for never
+        self.idle_timeout: i64 = 0  # seconds after which who says nothing is cut off; 0: never
+        self.idle: i64 = 0  # connections cut off for that
         # Who is told of what others do. The short ways look at the two flags alone.
         self.reads_plain = True
         self.writes_plain = True
@@ -178,6 +186,7 @@ class Server:
         self.plain_hits: i64 = 0  # plain GETs that found something
         self.plain_misses: i64 = 0
         self.plain_sets: i64 = 0
+        self.forgotten: i64 = 0  # of all commands, when statistics were last reset
         self.measures = Measures()
         self.last_sync = started  # Unix seconds
         self.sync: Callable[[], None] = _nothing  # begin one soon
@@ -186,6 +195,7 @@ class Server:
         self.cpu_user = 0.0
         self.cpu_system = 0.0
         self.rate = 0.0  # commands a second, lately
+        self.performed_before = 0  # commands, when that was last reckoned
 
     def settle(self) -> None:
         """Something has changed that says whether anybody must be told of what is done."""

@@ -48,7 +48,6 @@ class Transaction:
         self.database: i64 = 0
         self.seen: i64 = 0
         self.writes = Writes()
-        self.atomic = False  # one of several commands: no Job, whose snapshot misses their writes
         self._indexed: i64 = 0  # writes that the overlay knows
         self._mark: i64 = 0  # where a savepoint is: writes, and events told
         self._mark_events: i64 = 0
@@ -69,7 +68,6 @@ class Transaction:
         self.select(database)
         self._now = 0
         self.seen = 0
-        self.atomic = False
         if self.notices.on:
             self.notices.forget()
         if self.writes.count > 0:

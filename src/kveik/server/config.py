@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY
+from kveik.limits import DEFAULT_MEMORY, MAX_PASSWORD, MIN_MEMORY
 from kveik.model import DURABILITIES
 from kveik.sizes import show_size
 
@@ -32,7 +32,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Config:
-    """memory in bytes; without listeners the default one is `auto://127.0.0.1:6379`."""
+    """memory in bytes; without listeners the default one is `auto://127.0.0.1:6379`.
+
+    password: empty, and everybody may do everything.
+    """
 
     data_dir: str = "data"
     listen: tuple[Address, ...] = field(
@@ -40,12 +43,15 @@ class Config:
     )
     durability: str = "always"
     memory: int = DEFAULT_MEMORY
+    password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.durability not in DURABILITIES:
             raise ValueError(f"durability is one of {', '.join(DURABILITIES)}")
         if self.memory < MIN_MEMORY:
             raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}")
+        if len(self.password.encode("utf-8", "surrogateescape")) > MAX_PASSWORD:
+            raise ValueError(f"a password has at most {MAX_PASSWORD} bytes")
 
 
 def parse_address(url: str) -> Address:

@@ -59,6 +59,7 @@ class Gate:
         self._waiting: list[Waiter] = []
         self._cost = 0.0  # seconds a sync takes, lately
         self.safe: i64 = self._store.lsn()
+        server.sync = self.sync_now
 
     def wait(self, waiter: Waiter) -> None:
         """Release the waiter when more is safe; it asks again if that was not enough."""
@@ -108,6 +109,8 @@ class Gate:
             self.safe = group.lsn
             if group.sync:
                 self._cost += (seconds - self._cost) / 8
+                self._server.last_sync = self._server.now
+                self._server.measures.synced(seconds)
             if self._store.stirred and self._keep_up is not None:
                 self._keep_up()
         waiting = self._waiting
@@ -116,7 +119,7 @@ class Gate:
             waiter.release()
 
     def sync_now(self) -> None:
-        """Sync what was only written so far (durability "interval", once a second)."""
+        """Sync what was only written so far (durability "interval", once a second; SAVE)."""
         if not self.busy and not self._store.broken:
             group = self._store.take(True)
             if group is not None:

@@ -64,6 +64,7 @@ class Session:
         self.client.wake = self._wake
         self.client.cut = self.abort
         self.client.resume = self._resume
+        self.client.busy = self._busy
 
     # --- called by asyncio ----------------------------------------------------------------------
 
@@ -96,13 +97,15 @@ class Session:
         except ProtocolError as error:
             self._refuse(str(error))
             return
-        if not self._again:
+        if self._delayed is not None:
+            self._pause()  # one read is taken, to see whether it is still there
+        elif not self._again:
             self._turn()
 
     def eof_received(self) -> bool:
         """The peer has said all it had to say; what it asked for is still answered."""
         self._eof = True
-        if self._dialect is None:
+        if self._dialect is None or self.client.waiting is not None:
             self._transport.close()
         elif not self._again:
             self._turn()
@@ -187,16 +190,20 @@ class Session:
         """Read on if everything is answered; otherwise answer the rest first."""
         if self._transport.is_closing():
             return
-        if done != self._reading:
-            self._reading = done
-            if done:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
+        if done and not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        elif not done and self._delayed is None:
+            self._pause()
         if self._host.owed() > 0.0:
             self._rest()
         elif not (done or self._full or self._held or self._loading):
             self._turn_soon()  # resume_writing, release or _loaded call otherwise
+
+    def _pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
 
     def _rest(self) -> None:
         """Upkeep is behind: writers are slowed down, a little each time."""
@@ -222,6 +229,10 @@ class Session:
             self._delayed = None
             self._timer.cancel()
             self._loop.call_soon(self._loaded, parked)
+
+    def _busy(self) -> bool:
+        """Whether something was asked for that is not answered yet."""
+        return self._loading or self._full or len(self._held) > 0
 
     def _wake(self) -> None:
         """There is something to tell unasked."""

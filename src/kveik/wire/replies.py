@@ -105,7 +105,11 @@ class ReplyEncoder:
                 self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
             else:
                 self._bulk(text)
-        elif isinstance(reply, Push):
+        else:
+            self._add_special(reply)
+
+    def _add_special(self, reply: object) -> None:
+        if isinstance(reply, Push):
             self._push(reply)
         elif isinstance(reply, Replies):
             for item in reply.items:
