@@ -30,7 +30,7 @@ class Desk:
         self.now = START
         self.store = open_store(MemoryDisk(), memory=8 << 20, clock=lambda: (self.now + 0.5) / 1000)
         self.stopped = False
-        configuration = {"port": "6379", "databases": "16"}
+        configuration = {"port": "6379", "databases": "16", "maxmemory": "0"}
         self.server = Server(self.store, configuration, START / 1000, self._stop)
         settle(self.server)
         self.client = Client(self.server, 7, "127.0.0.1:5000")

@@ -23,7 +23,7 @@ UNCONFIGURED = (
 )
 UNGREETED = (
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+    "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
     "protocol version at the same time"
 )
 DEFAULT_USER: Final = b"default"
