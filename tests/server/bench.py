@@ -37,7 +37,8 @@ class Loop:
         return handle
 
     def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:
-        return self.call_soon(callback)
+        """Naps end with the turn; what is as long as a second never ends by itself."""
+        return self.call_soon(callback) if seconds < 1 else Handle(callback, ())
 
     def turn(self) -> None:
         while self._soon:

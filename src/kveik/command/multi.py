@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from kveik.command import monitor
 from kveik.command.arguments import TOO_MUCH, database_number
 from kveik.command.command import ALL, NONE, Command, on_both, on_client
 from kveik.command.job import Job, Unfinished
@@ -211,6 +212,8 @@ class Executed(Unfinished):
                 replies[at] = _on_client(command, client, args)
                 seconds = time.perf_counter() - begin
             client.server.measures.note(command, client, args, seconds, replies[at])
+            if client.server.monitors:
+                monitor.feed(command, client, args)
         return replies
 
 

@@ -97,7 +97,7 @@ class RedisRequest(Request):
             if client.server.monitors:
                 monitor.feed(found, client, self.args)
         elif isinstance(reply, Failure):
-            measures.refuse(found, reply)
+            measures.refuse(found or TABLE.get(self.args[0].upper()), reply)
 
 
 def _refuse(command: Command, client: Client) -> None:

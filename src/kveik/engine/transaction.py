@@ -204,6 +204,8 @@ class Transaction:
         """How many keys this database holds; no more than an estimate where there are very many."""
         self.seen = self._point.lsn()
         view = self._point.view
+        if self.dirty():
+            return self._counted()
         if len(view.memtables) == 1 and view.version.empty:
             return self._point.active.live(self.database)
         if view.most_keys(self.database) <= COUNT_EXACTLY:

@@ -56,10 +56,11 @@ class Gate:
         self._perform = perform
         self.busy = False  # a group is being performed beside the loop
         self._scheduled = False
+        self._wanted = False  # a sync, whatever the durability
         self._waiting: list[Waiter] = []
         self._cost = 0.0  # seconds a sync takes, lately
         self.safe: i64 = self._store.lsn()
-        server.sync = self.sync_now
+        server.sync = self.sync_soon
 
     def wait(self, waiter: Waiter) -> None:
         """Release the waiter when more is safe; it asks again if that was not enough."""
@@ -71,12 +72,19 @@ class Gate:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
 
+    def sync_soon(self) -> None:
+        """Sync what is there at the end of this turn, whatever the durability."""
+        self._wanted = True
+        self.commit_soon()
+
     def _end_of_turn(self) -> None:
         self._scheduled = False
         if not self.busy:
-            self._start(self._always)
+            self._start(self._always or self._wanted)
 
     def _start(self, sync: bool) -> None:
+        if sync:
+            self._wanted = False
         group = self._store.take(sync)
         if group is None:
             return
@@ -98,8 +106,8 @@ class Gate:
     def _performed(self, group: Group, seconds: float, error: Exception | None) -> None:
         self.busy = False
         self._settle(group, seconds, error)
-        if self._store.pending() > 0 and not self._store.broken:
-            self._start(self._always)
+        if (self._store.pending() > 0 or self._wanted) and not self._store.broken:
+            self._start(self._always or self._wanted)
 
     def _settle(self, group: Group, seconds: float, error: Exception | None) -> None:
         if error is not None:
@@ -119,7 +127,7 @@ class Gate:
             waiter.release()
 
     def sync_now(self) -> None:
-        """Sync what was only written so far (durability "interval", once a second; SAVE)."""
+        """Sync what was only written so far (durability "interval", once a second)."""
         if not self.busy and not self._store.broken:
             group = self._store.take(True)
             if group is not None:
