@@ -10,13 +10,13 @@ from typing import Final
 
 from kveik.command.arguments import SYNTAX, integer, shown, wrong_member
 from kveik.command.command import Command, family, member, on_client
-from kveik.command.sessions import DEFAULT_USER, checked_name
+from kveik.command.killing import kill, kind_of
+from kveik.command.sessions import checked_name
 from kveik.command.state import OFF, SKIPS_NEXT, TALKS, Client
 from kveik.errors import CommandError
 from kveik.limits import MAX_SLEEP
 from kveik.model import NO_REPLY, OK, Verbatim
 
-TYPES: Final = (b"normal", b"master", b"replica", b"slave", b"pubsub")
 CACHING: Final = (
     "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
     "OPTOUT mode enabled"
@@ -66,8 +66,8 @@ def list_(client: Client, args: list[bytes]) -> object:
         known = client.server.clients
         everybody = [known[number] for number in numbers if number in known]
     elif len(args) == 4 and args[2].upper() == b"TYPE":
-        kind = _type(args[3])
-        everybody = [one for one in everybody if _type_of(one) == kind]
+        kind = kind_of(args[3])
+        everybody = [one for one in everybody if one.kind() == kind]
     elif len(args) > 2:
         raise CommandError(SYNTAX)
     return Verbatim("".join([_line(one) + "\n" for one in everybody]))
@@ -78,19 +78,6 @@ def _number(text: bytes) -> int:
         return integer(text)
     except CommandError:
         raise CommandError("ERR Invalid client ID") from None
-
-
-def _type(text: bytes) -> bytes:
-    kind = text.lower()
-    if kind not in TYPES:
-        raise CommandError(f"ERR Unknown client type '{shown(text)}'")
-    return b"replica" if kind == b"slave" else kind
-
-
-def _type_of(client: Client) -> bytes:
-    if client.channels or client.patterns or client.shard_channels:
-        return b"pubsub"
-    return b"replica" if client.monitors else b"normal"  # as Redis has it
 
 
 def _line(client: Client) -> str:
@@ -127,7 +114,7 @@ def _line(client: Client) -> str:
 
 def _flags(client: Client) -> str:
     flags = "O" if client.monitors else ""
-    flags += "P" if _type_of(client) == b"pubsub" else ""
+    flags += "P" if client.kind() == b"pubsub" else ""
     flags += "x" if client.queue is not None else ""
     flags += "b" if client.waiting is not None else ""
     flags += "d" if client.touched > 0 else ""
@@ -136,85 +123,6 @@ def _flags(client: Client) -> str:
 
 
 # --- what is done to others ---------------------------------------------------------------------
-
-
-def kill(client: Client, args: list[bytes]) -> object:
-    """CLIENT KILL address | [ID n] [ADDR a] [LADDR a] [TYPE t] [USER u] [SKIPME yes|no]"""
-    if len(args) == 3:
-        old_form = Chosen()
-        old_form.address = shown(args[2])
-        if _kill(client, old_form) == 0:
-            raise CommandError("ERR No such client")
-        return OK
-    return _kill(client, _chosen(args))
-
-
-class Chosen:
-    """Which connections CLIENT KILL means: those of which everything given is true."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.address = ""
-        self.local = ""
-        self.kind = b""
-        self.spare = False  # whoever asks
-
-    def fits(self, client: Client) -> bool:
-        return (
-            self.number in (0, client.number)
-            and self.address in ("", client.address)
-            and self.local in ("", client.local)
-            and self.kind in (b"", _type_of(client))
-        )
-
-
-def _chosen(args: list[bytes]) -> Chosen:
-    chosen = Chosen()
-    chosen.spare = True
-    if len(args) % 2 == 1:
-        raise CommandError(SYNTAX)
-    for at in range(2, len(args), 2):
-        word = args[at].upper()
-        value = args[at + 1]
-        if word == b"ID":
-            chosen.number = _positive(value)
-        elif word == b"ADDR":
-            chosen.address = shown(value)
-        elif word == b"LADDR":
-            chosen.local = shown(value)
-        elif word == b"TYPE":
-            chosen.kind = _type(value)
-        elif word == b"USER":
-            if value != DEFAULT_USER:
-                raise CommandError(f"ERR No such user '{shown(value)}'")
-        elif word == b"SKIPME" and value.upper() in (b"YES", b"NO"):
-            chosen.spare = value.upper() == b"YES"
-        else:
-            raise CommandError(SYNTAX)
-    return chosen
-
-
-def _positive(text: bytes) -> int:
-    try:
-        number = integer(text)
-    except CommandError:
-        number = 0
-    if number <= 0:
-        raise CommandError("ERR client-id should be greater than 0")
-    return number
-
-
-def _kill(client: Client, chosen: Chosen) -> int:
-    killed = 0
-    for other in list(client.server.clients.values()):
-        if not chosen.fits(other) or (other is client and chosen.spare):
-            continue
-        killed += 1
-        if other is client:
-            client.closing = True  # once it has been told
-        else:
-            other.cut()
-    return killed
 
 
 def pause(client: Client, args: list[bytes]) -> object:

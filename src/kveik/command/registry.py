@@ -6,6 +6,7 @@ from typing import Final
 
 from kveik.command import (
     admin,
+    channels,
     clients,
     configuration,
     described,
@@ -28,6 +29,7 @@ from kveik.errors import CommandError
 COMMANDS: Final[list[Command]] = sorted(
     [
         *admin.COMMANDS,
+        *channels.COMMANDS,
         *clients.COMMANDS,
         *configuration.COMMANDS,
         *described.COMMANDS,

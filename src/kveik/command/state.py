@@ -103,6 +103,12 @@ class Client:
             return False
         return bool(self.channels or self.patterns or self.shard_channels)
 
+    def kind(self) -> bytes:
+        """As CLIENT LIST TYPE has it; for Redis who monitors is a replica."""
+        if self.channels or self.patterns or self.shard_channels:
+            return b"pubsub"
+        return b"replica" if self.monitors else b"normal"
+
     def settle(self) -> None:
         """Something has changed that says whether it is plain."""
         self.plain = (
