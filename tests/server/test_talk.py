@@ -12,7 +12,14 @@ from kveik.command.sessions import look_after
 from kveik.disk.faulty import FaultyDisk, fail_each
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.opening import open_store
-from kveik.limits import MAX_REFUSALS, PUSH_BOUND
+from kveik.limits import (
+    MAX_PATTERNS,
+    MAX_QUEUE,
+    MAX_QUEUED,
+    MAX_REFUSALS,
+    MAX_WATCHED,
+    PUSH_BOUND,
+)
 from kveik.server.session import Session
 
 Pair = tuple[Session, Transport]
@@ -110,18 +117,31 @@ def test_a_message_waits_for_what_was_written_before_it(bench: Bench) -> None:
     assert b"done" in listener[1].written
 
 
-def test_a_queue_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kveik.command.multi.MAX_QUEUED", 2)
-    for words in (("MULTI",), ("PING",), ("PING",)):
-        ask(bench, *words)
-    assert ask(bench, "PING") == b"-ERR a transaction has at most 2 commands\r\n"
+def test_a_queue_is_bounded(bench: Bench) -> None:
+    ask(bench, "MULTI")
+    ask(bench, "PING")
+    queue = bench.session.client.queue
+    assert queue is not None
+    queue.commands *= MAX_QUEUED
+    queue.arguments *= MAX_QUEUED
+    text = f"-ERR a transaction has at most {MAX_QUEUED} commands\r\n"
+    assert ask(bench, "PING") == text.encode()
+    assert ask(bench, "EXEC").startswith(b"-EXECABORT ")
+    assert bench.server.queued == 0
+
+
+def test_the_bytes_of_all_queues_are_bounded(bench: Bench) -> None:
+    bench.server.queued = MAX_QUEUE
+    ask(bench, "MULTI")
+    assert ask(bench, "PING").startswith(b"-ERR the commands after MULTI would have more than ")
     assert ask(bench, "EXEC").startswith(b"-EXECABORT ")
 
 
-def test_watched_keys_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kveik.command.multi.MAX_WATCHED", 2)
-    assert ask(bench, "WATCH", "a", "b") == b"+OK\r\n"
-    assert ask(bench, "WATCH", "c") == b"-ERR at most 2 keys can be watched\r\n"
+def test_watched_keys_are_bounded(bench: Bench) -> None:
+    assert ask(bench, "WATCH", "a") == b"+OK\r\n"
+    text = f"-ERR at most {MAX_WATCHED} keys can be watched\r\n"
+    assert ask(bench, "WATCH", *range(MAX_WATCHED)) == text.encode()
+    assert len(bench.server.watched) == 1
 
 
 def test_what_expires_while_it_is_watched_has_changed(
@@ -185,10 +205,10 @@ def test_a_lost_subscriber_leaves_nothing(bench: Bench) -> None:
     assert server.subscriptions == 0
 
 
-def test_subscriptions_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kveik.command.pubsub.MAX_PATTERNS", 2)
-    assert ask(bench, "PSUBSCRIBE", "a", "b", "c") == b"-ERR there are too many subscriptions\r\n"
-    assert bench.server.patterns == {}
+def test_subscriptions_are_bounded(bench: Bench) -> None:
+    names = range(MAX_PATTERNS + 1)
+    assert ask(bench, "PSUBSCRIBE", *names) == b"-ERR there are too many subscriptions\r\n"
+    assert bench.server.patterns == bench.server.globs == {}
     assert ask(bench, "PSUBSCRIBE", "a", "b").count(b"psubscribe") == 2
 
 
