@@ -24,6 +24,7 @@ HOT = [
     "server/buffers.py",
     "server/dialects.py",
     "server/gate.py",
+    "server/held.py",
     "server/host.py",
     "server/session.py",
 ]

@@ -104,3 +104,20 @@ SCAN_STEPS: Final = 16  # chunks of each source one page of SCAN looks at; they 
 MAX_CURSORS: Final = 10_000  # of SCAN that are remembered; two of each iteration that goes on
 MAX_CURSOR_BYTES: Final = 8 * MIB  # of the keys that they stand for
 MAX_LCS: Final = MAX_VALUE // 4  # pairs of bytes that LCS compares; Redis' own bound
+
+# --- server: what clients have it keep ----------------------------------------------------------
+MAX_QUEUED: Final = 256 * KIB  # commands of one MULTI; running them takes about a second
+MAX_QUEUE: Final = 256 * MIB  # bytes of commands after MULTI, of all connections together
+MAX_WATCHED: Final = 128 * KIB  # keys that are watched at once; a FLUSHALL looks at each
+MAX_SUBSCRIPTIONS: Final = 1024 * KIB  # to channels, of all connections together
+MAX_PATTERNS: Final = 10_000  # subscribed to, of all connections; each PUBLISH looks at each
+MAX_PASSWORD: Final = 512  # bytes; Redis' own bound
+MAX_REFUSALS: Final = 10  # wrong passwords in a row until the connection is closed
+MAX_SLEEP: Final = 1e9  # seconds that a command waits at most; a timer takes no more
+SLOWLOG_TIME: Final = 10_000  # microseconds from which a command is slow, unless set; Redis' own
+SLOWLOG_ENTRIES: Final = 128  # slow commands kept, unless set; Redis' own
+MAX_SLOWLOG: Final = 100_000  # of them that can be asked for, each at most 5 KB
+SLOWLOG_ARGUMENTS: Final = 32  # of a slow command that are kept; Redis' own
+SLOWLOG_ARGUMENT: Final = 128  # bytes of each; Redis' own
+MAX_LATENCIES: Final = 160  # slow moments of one kind that are kept; Redis' own
+MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code

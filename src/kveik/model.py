@@ -112,6 +112,15 @@ class Verbatim:
         self.text = text
 
 
+class Replies:
+    """Several replies to one request (SUBSCRIBE to several channels)."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[object]) -> None:
+        self.items = items
+
+
 class Push:
     """What a client is told unasked. need: the commit that must be safe before it may leave.
 
@@ -120,8 +129,8 @@ class Push:
 
     __slots__ = ("encoded", "items", "need", "size")
 
-    def __init__(self, items: list[object], size: i64, need: i64 = 0) -> None:
-        """size: about the bytes of the items."""
+    def __init__(self, items: list[object] | Simple, size: i64, need: i64 = 0) -> None:
+        """items: or a line of text (MONITOR); size: about the bytes of the items."""
         self.items = items
         self.size = size
         self.need = need
@@ -149,13 +158,19 @@ class Pages:
         self.size += size
 
 
+class NullArray:
+    """Nothing, where something else would have been an array (EXEC)."""
+
+
 class NoReply:
     """In a reply's place where the protocol says that there is none (SHUTDOWN)."""
 
 
 OK: Final = Simple(b"OK")
+QUEUED: Final = Simple(b"QUEUED")
+NULL_ARRAY: Final = NullArray()
 NO_REPLY: Final = NoReply()
 
 # None | bytes | int | float | bool | list | dict | Cell
-# | Simple | Failure | Verbatim | Push | Pages | NoReply
+# | Simple | Failure | Verbatim | Push | Pages | Replies | NullArray | NoReply
 Reply = object

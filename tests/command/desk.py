@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from kveik.command import framed, kvdb
-from kveik.command.job import Job
+from kveik.command import framed, kvdb, multi
+from kveik.command.configuration import settle
+from kveik.command.job import Job, Unfinished
 from kveik.command.redis import RedisRequest
 from kveik.command.registry import Finder
-from kveik.command.request import Request
+from kveik.command.request import Request, told_to_redis
+from kveik.command.sessions import enter
 from kveik.command.state import Client, Server
 from kveik.command.text import TextRequest
 from kveik.disk.memory import MemoryDisk
@@ -21,7 +23,7 @@ from kveik.engine.log import Group
 from kveik.engine.opening import open_store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import Transaction
-from kveik.errors import CommandError, KveikError
+from kveik.errors import KveikError
 from kveik.model import Failure, Pages, Simple, Verbatim
 from kveik.wire import framed as framed_wire
 from kveik.wire import text
@@ -37,13 +39,15 @@ class Desk:
         self.now = START
         self.store = open_store(MemoryDisk(), memory=8 << 20, clock=lambda: (self.now + 0.5) / 1000)
         self.stopped = False
-        configuration = {"port": "6379", "databases": "16"}
+        configuration = {"port": "6379", "databases": "16", "maxmemory": "0"}
         self.server = Server(self.store, configuration, START / 1000, self._stop)
+        settle(self.server)
         self.client = Client(self.server, 7, "127.0.0.1:5000")
         self.txn = Transaction(self.store)
         self.need = 0  # the newest commit that the last answer shows
         self.steps = 0  # of the last command, if it took several
         self._request = RedisRequest(self.client, Finder())
+        enter(self.client)
         self._group: Group | None = None  # written, and not yet taken note of
 
     def run(self, line: str, *more: bytes) -> object:
@@ -69,10 +73,8 @@ class Desk:
         encoder = ReplyEncoder()
         try:
             reply = self._call(args)
-        except CommandError as error:
-            reply = Failure(str(error))
         except KveikError as error:
-            reply = Failure(f"ERR {error}")
+            reply = Failure(told_to_redis(error, "a test's"))
         encoder.protocol = self.client.protocol
         encoder.add(reply)
         return encoder.take()
@@ -139,6 +141,8 @@ class Desk:
         except KveikError:
             self.need = self.txn.seen
             raise
+        if isinstance(reply, Unfinished):
+            return reply.finish()
         if not isinstance(reply, Job):
             return reply
         try:
@@ -161,7 +165,14 @@ class Desk:
 
     def _call(self, args: list[bytes]) -> object:
         self._request.args = args
-        return self.performed(self._request)
+        request = self._request
+        try:
+            reply = self.performed(request)
+        except KveikError as error:
+            request.done(request.failure(error), 0.0)
+            raise
+        request.done(reply, 0.0)
+        return reply
 
     def _stop(self) -> None:
         self.stopped = True
@@ -170,3 +181,4 @@ class Desk:
         self.need = self.txn.seen
         if self.txn.dirty():
             self.need = self.store.commit(self.txn.writes)
+            multi.touch(self.server, self.txn.writes, self.need)

@@ -335,13 +335,6 @@ DEVIATIONS: list[tuple[list[Line], Line, bytes, bytes, str]] = [
         b"*2\r\n:0\r\n:127\r\n",
         "the least number is below all others; in Redis a subtraction overflows",
     ),
-    (
-        [],
-        "MEMORY DOCTOR",
-        b"-ERR unknown subcommand 'DOCTOR'. Try MEMORY HELP.\r\n",
-        b"$",
-        "what it would speak of is Redis' allocator",
-    ),
 ]
 
 

@@ -12,7 +12,10 @@ from kveik.command.registry import COMMANDS, TABLE, Finder
 from kveik.errors import CommandError
 
 READERS = [command for command in COMMANDS if "readonly" in command.flags]
-EACH = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+FAMILIES = [command for command in COMMANDS if command.members is not None]
+MEMBERS = [one for command in FAMILIES for one in (command.members or {}).values()]
+SINGLE = [command for command in COMMANDS if command.members is None]
+EACH = pytest.mark.parametrize("command", SINGLE, ids=lambda command: command.name)
 
 
 def least(command: Command) -> int:
@@ -56,10 +59,34 @@ def test_a_command_with_a_fixed_count_takes_no_more(command: Command) -> None:
 @EACH
 def test_a_command_is_one_kind_of_function_and_is_described(command: Command) -> None:
     functions = (command.on_data, command.on_client, command.on_both)
-    assert functions.count(None) == 2
+    assert [function is None for function in functions].count(False) == 1
     assert command.name == command.name.upper()
     assert command.summary.endswith(".")
-    assert {"write", "readonly"}.isdisjoint(command.flags) == (command.on_client is not None)
+    if command.on_both is None:
+        assert {"write", "readonly"}.isdisjoint(command.flags) == (command.on_data is None)
+
+
+@pytest.mark.parametrize("command", FAMILIES, ids=lambda command: command.name)
+def test_a_family_is_described_and_leads_to_its_members(command: Command) -> None:
+    assert command.summary.endswith(".")
+    for word, one in (command.members or {}).items():
+        assert one.name == f"{command.name}|{word.decode()}"
+        more = [b"x"] * (least(one) - 2)
+        name = command.name.encode()
+        assert Finder().find([name, word.lower(), *more]) is one
+    assert refusal(name, b"nosuch") == (
+        f"ERR unknown subcommand 'nosuch'. Try {command.name} HELP."
+    )
+    if command.arity < -1:
+        assert refusal(name) == f"ERR wrong number of arguments for '{command.lower}' command"
+
+
+@pytest.mark.parametrize("command", MEMBERS, ids=lambda command: command.name)
+def test_a_member_of_a_family_is_one_kind_of_function(command: Command) -> None:
+    functions = (command.on_data, command.on_client, command.on_both)
+    helps = command.name.endswith("|HELP")
+    assert [function is None for function in functions].count(False) == (0 if helps else 1)
+    assert command.summary.endswith(".")
 
 
 @EACH

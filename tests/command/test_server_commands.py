@@ -7,6 +7,7 @@ import time
 import pytest
 from tests.command.desk import Desk
 
+from kveik.command.info import SECTIONS
 from kveik.command.registry import COMMANDS
 from kveik.model import NO_REPLY
 
@@ -27,15 +28,16 @@ def info(desk: Desk, line: str = "INFO") -> dict[str, dict[str, str]]:
 
 def test_info_has_sections_of_names_and_values(desk: Desk) -> None:
     sections = info(desk)
-    expected = "Server Clients Memory Persistence Stats Replication CPU Keyspace"
-    assert list(sections) == expected.split()
+    expected = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster"
+    assert list(sections) == [*expected.split(), "Keyspace"]
     assert sections["Server"]["redis_version"] == "7.0.15"
     assert sections["Replication"]["role"] == "master"
 
 
-@pytest.mark.parametrize("line", ["INFO all", "INFO default", "INFO everything", "INFO cpu ALL"])
-def test_info_of_everything_is_info(desk: Desk, line: str) -> None:
-    assert info(desk, line) == info(desk)
+@pytest.mark.parametrize("line", ["INFO all", "INFO everything", "INFO cpu ALL"])
+def test_info_of_everything_has_all_sections(desk: Desk, line: str) -> None:
+    assert list(info(desk, line)) == list(SECTIONS)
+    assert list(info(desk, "INFO default")) == list(info(desk))
 
 
 def test_info_shows_the_sections_that_were_asked_for(desk: Desk) -> None:
@@ -89,7 +91,7 @@ def test_info_shows_what_the_server_counts(desk: Desk) -> None:
     assert sections["Stats"]["total_connections_received"] == "30"
     assert sections["Stats"]["total_commands_processed"] == "400"
     assert sections["Memory"]["used_memory"] == "1572864"
-    assert sections["Memory"]["used_memory_human"] == "1.5 MB"
+    assert sections["Memory"]["used_memory_human"] == "1.50M"
 
 
 # --- CONFIG -------------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ def test_info_shows_what_the_server_counts(desk: Desk) -> None:
         ("port", {b"port": b"6379"}),
         ("PORT", {b"port": b"6379"}),
         ("p*", {b"port": b"6379"}),
-        ("*", {b"port": b"6379", b"databases": b"16"}),
+        ("timeout slowlog-max-*", {b"timeout": b"0", b"slowlog-max-len": b"128"}),
         ("data* p?rt", {b"port": b"6379", b"databases": b"16"}),
         ("port port", {b"port": b"6379"}),
         ("nosuch", {}),
@@ -128,10 +130,45 @@ def test_config_get_needs_a_pattern(desk: Desk) -> None:
     assert desk.error("CONFIG GET") == "ERR wrong number of arguments for 'config|get' command"
 
 
-@pytest.mark.parametrize("word", ["SET", "RESETSTAT", "REWRITE", "FOO"])
-def test_config_only_gets(desk: Desk, word: str) -> None:
-    assert desk.error(f"CONFIG {word} a b").startswith("ERR ")
-    assert desk.run("CONFIG GET port") == {b"port": b"6379"}
+def test_a_parameter_that_is_fixed_takes_what_it_has(desk: Desk) -> None:
+    assert desk.run("CONFIG SET port 6379 databases 16") == "OK"
+    text = (
+        "ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config"
+    )
+    assert desk.error("CONFIG SET port 6380") == text
+    assert desk.error("CONFIG SET timeout 5 port 6380") == text
+    assert desk.run("CONFIG GET port timeout") == {b"port": b"6379", b"timeout": b"0"}
+
+
+def test_what_is_set_is_what_the_server_does(desk: Desk) -> None:
+    desk.run("CONFIG SET timeout 5 maxclients 7 slowlog-log-slower-than 0 slowlog-max-len 2")
+    server = desk.server
+    assert (server.idle_timeout, server.most_connections) == (5, 7)
+    for _ in range(5):
+        desk.run("PING")
+    assert desk.run("SLOWLOG LEN") == 2
+
+
+def test_no_more_connections_can_be_wanted_than_the_system_allows(desk: Desk) -> None:
+    desk.server.connection_limit = 50
+    assert desk.error("CONFIG SET maxclients 51").endswith(" clients, try with 50")
+    assert desk.run("CONFIG SET maxclients 50") == "OK"
+
+
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [("KEA", "AKE"), ("gK", "gK"), ("Elg", "glE"), ("", ""), ("KEg$lshzxetd", "AKE")],
+)
+def test_classes_of_notifications_are_shown_in_order(desk: Desk, classes: str, shown: str) -> None:
+    desk.run("CONFIG SET notify-keyspace-events", classes.encode())
+    assert desk.run("CONFIG GET notify-*") == {b"notify-keyspace-events": shown.encode()}
+    assert desk.server.notices.on == (shown not in ("",))
+    assert desk.server.writes_plain == (not desk.server.notices.on)
+
+
+def test_misses_and_new_keys_are_not_told(desk: Desk) -> None:
+    text = desk.error("CONFIG SET notify-keyspace-events Em")
+    assert text.endswith("misses and new keys (m, n) are not told")
 
 
 # --- SHUTDOWN -----------------------------------------------------------------------------------
@@ -180,6 +217,9 @@ def test_command_docs_tells_what_a_command_is_for(desk: Desk) -> None:
     found = desk.run("COMMAND DOCS get nosuch")
     summary = b"Returns the value of a key."
     assert found == {b"get": {b"summary": summary, b"since": b"1.0.0", b"group": b"string"}}
+    config = desk.run("COMMAND DOCS config")
+    assert isinstance(config, dict)
+    assert b"config|get" in config[b"config"][b"subcommands"]
     everything = desk.run("COMMAND DOCS")
     assert isinstance(everything, dict)
     assert list(everything) == NAMES

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from tests.support.server import Server
+from tests.support.server import Server, StartServer
 from tests.support.tools import PATIENCE, environment, run, tool
 from tests.support.wire import frame
+
+SESAME = "open-sesame"
 
 
 class Cli:
@@ -107,3 +109,45 @@ def test_shutdown(cli: Cli, server: Server) -> None:
     assert cli("SET", "k", "v") == "OK\n"
     assert cli("SHUTDOWN") == ""
     assert server.wait() == 0
+
+
+def test_a_pipe_of_many_commands(cli: Cli) -> None:
+    mass = b"".join(frame("SET", f"k{number}", number) for number in range(20_000))
+    told = cli("--pipe", stdin=mass)
+    assert "errors: 0, replies: 20000" in told
+    assert cli("DBSIZE") == "20000\n"
+
+
+def test_a_transaction_by_hand(cli: Cli) -> None:
+    typed = b"MULTI\nSET a 1\nGET a\nEXEC\nMULTI\nNOSUCH\nEXEC\n"
+    lines = cli(stdin=typed).splitlines()
+    assert lines[:5] == ["OK", "QUEUED", "QUEUED", "OK", "1"]
+    assert "EXECABORT Transaction discarded because of previous errors." in lines
+
+
+def test_a_monitor_and_a_subscriber_by_hand(cli: Cli, server: Server) -> None:
+    command = [tool("redis-cli"), "-p", str(server.port)]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen([*command, "MONITOR"], stdout=pipe, text=True) as monitor,
+        subprocess.Popen([*command, "SUBSCRIBE", "x"], stdout=pipe, text=True) as listener,
+    ):
+        assert monitor.stdout is not None
+        assert listener.stdout is not None
+        assert monitor.stdout.readline() == "OK\n"
+        assert [listener.stdout.readline() for _ in range(3)] == ["subscribe\n", "x\n", "1\n"]
+        assert cli("PUBLISH", "x", "hello") == "1\n"
+        assert [listener.stdout.readline() for _ in range(3)] == ["message\n", "x\n", "hello\n"]
+        line = monitor.stdout.readline()
+        while "PUBLISH" not in line:
+            line = monitor.stdout.readline()
+        assert line.endswith('"PUBLISH" "x" "hello"\n')
+        monitor.terminate()
+        listener.terminate()
+
+
+def test_a_password(start_server: StartServer) -> None:
+    server = start_server(environ=environment(KVEIK_PASSWORD=SESAME))
+    cli = Cli(server)
+    assert cli("PING").startswith("NOAUTH Authentication required.")
+    assert cli("--no-auth-warning", "-a", SESAME, "PING") == "PONG\n"

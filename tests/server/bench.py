@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
+from kveik.command.configuration import settle
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
@@ -15,24 +15,41 @@ from kveik.server.host import Host, Parked
 from kveik.server.session import Session
 
 
+class Handle:
+    def __init__(self, callback: Callable[..., None], args: tuple[object, ...]) -> None:
+        self.callback = callback
+        self.args = args
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class Loop:
     """Keeps what is to be called soon until `turn`."""
 
     def __init__(self) -> None:
-        self._soon: list[Callable[[], None]] = []
+        self._soon: list[Handle] = []
 
     def call_soon(self, callback: Callable[..., None], /, *args: object) -> object:
-        self._soon.append(partial(callback, *args))
-        return callback
+        handle = Handle(callback, args)
+        self._soon.append(handle)
+        return handle
 
-    def call_later(self, seconds: float, callback: Callable[..., None], /, *args: object) -> object:
-        return self.call_soon(callback, *args)
+    def call_later(self, seconds: float, callback: Callable[[], None], /) -> object:
+        """Naps end with the turn; what is as long as a second never ends by itself."""
+        return self.call_soon(callback) if seconds < 1 else Handle(callback, ())
+
+    def once(self) -> None:
+        """What was called for before, not what that calls for."""
+        soon, self._soon = self._soon, []
+        for handle in soon:
+            if not handle.cancelled:
+                handle.callback(*handle.args)
 
     def turn(self) -> None:
         while self._soon:
-            soon, self._soon = self._soon, []
-            for callback in soon:
-                callback()
+            self.once()
 
 
 class Transport:
@@ -76,15 +93,20 @@ class Bench:
     def __init__(self, store: Store | None = None, protocol: str = "redis") -> None:
         self.loop = Loop()
         self.store = store or open_store(MemoryDisk(), memory=8 << 20)
-        server = Server(self.store, {}, 0.0, lambda: None)
+        self.server = server = Server(self.store, {}, 0.0, lambda: None)
         server.connections = 1
+        settle(server)
+        server.feeds.beside = self._beside
         gate = Gate(server, self.loop, "always", self._perform)
         self._host = Host(server, gate)
+        self._count = 0
         self.loads: list[tuple[Parked, Callable[[Parked], None]]] = []  # that commands wait for
         self.session, self.transport = self.connect(protocol)
 
     def connect(self, protocol: str = "redis") -> tuple[Session, Transport]:
-        session = Session(self._host, self.loop, 1, protocol, lambda session: None, self._load)
+        self._count += 1
+        number = self._count
+        session = Session(self._host, self.loop, number, protocol, lambda session: None, self._load)
         transport = Transport()
         session.connection_made(transport)
         return session, transport
@@ -106,6 +128,11 @@ class Bench:
             self.load()
             count += 1
         return count
+
+    def _beside(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        """Done on another thread, as it were, and told on the loop."""
+        work()
+        self.loop.call_soon(done)
 
     def _perform(self, group: Group, done: object) -> None:
         raise AssertionError("one lone connection syncs on the loop")

@@ -8,6 +8,7 @@ import pytest
 from tests.server.bench import Bench
 from tests.support.wire import frame
 
+from kveik.command.sessions import look_after
 from kveik.command.state import Server
 from kveik.limits import COUNT_EVERY, MAX_BUFFERED, PUSH_BOUND
 from kveik.model import Push
@@ -168,21 +169,22 @@ def test_who_says_nothing_for_too_long_is_closed(bench: Bench) -> None:
     watcher.data_received(frame("KV.WATCH", "a"))
     state.now += 8
     other.data_received(b"*1\r\n$4\r\nPI")  # half a request is a sign of life
-    bench._host.buffers.tick()
+    look_after(state, 1.0)
     state.now += 4
-    bench._host.buffers.tick()
+    look_after(state, 1.0)
     assert bench.transport.closed
     assert state.idle == 1
     assert not transport.closed
     state.now += 7
-    bench._host.buffers.tick()
+    look_after(state, 1.0)
     assert transport.closed
     assert not watching.closed  # who watches has nothing to say
 
 
 def test_without_a_timeout_nobody_is_closed(bench: Bench) -> None:
-    server(bench).now += 1e9
-    bench._host.buffers.tick()
+    state = server(bench)
+    state.now += 1e9
+    look_after(state, 1.0)
     assert not bench.transport.closed
 
 

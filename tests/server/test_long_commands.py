@@ -49,9 +49,7 @@ def free(bench: Bench) -> bool:
 
 def once(bench: Bench) -> None:
     """One turn of the loop: what was called for before, not what that calls for."""
-    soon, bench.loop._soon = bench.loop._soon, []
-    for callback in soon:
-        callback()
+    bench.loop.once()
 
 
 def turns(bench: Bench, other: Transport, ask: object) -> int:

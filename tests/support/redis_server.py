@@ -25,8 +25,8 @@ class Redis:
     """A real server of its own, without persistence, on a Unix socket."""
 
     def __init__(self, program: str, folder: str) -> None:
-        self._path = str(Path(folder, "redis.sock"))
-        options = ["--port", "0", "--unixsocket", self._path, "--dir", folder]
+        self.path = str(Path(folder, "redis.sock"))
+        options = ["--port", "0", "--unixsocket", self.path, "--dir", folder]
         command = [program, *options, "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._socket = self._connect()
@@ -37,7 +37,7 @@ class Redis:
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(PATIENCE)
             try:
-                connection.connect(self._path)
+                connection.connect(self.path)
                 return connection
             except OSError:
                 connection.close()

@@ -16,6 +16,7 @@ from kveik.sizes import parse_size, show_size
 from kveik.version import describe
 
 ENTRY = 1024  # bytes that an entry is taken for where --memtable-size counts entries
+PASSWORD = "KVEIK_PASSWORD"  # noqa: S105  the name of a variable
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -82,6 +83,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="of what compaction writes: zstd (needs the package zstandard), zlib, auto (zstd "
         "where it is installed, else zlib) or none (the default)",
     )
+    add(
+        "--password-file",
+        metavar="FILE",
+        help="a file whose first line is the password that clients must give (AUTH); without it "
+        f"the environment's {PASSWORD}, without that everybody may do everything",
+    )
     parser.set_defaults(run=run)
 
 
@@ -90,12 +97,8 @@ def run(options: argparse.Namespace) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     listen = tuple(options.listen) or (Address("auto", options.host, options.port),)
-    for address in listen:
-        if not address.path and not address.host.startswith(LOOPBACK):
-            logging.getLogger("kveik").warning(
-                "%s is reachable by others, and there is no password yet", address
-            )
     try:
+        password = _password(options.password_file)
         config = Config(
             options.data_dir,
             listen,
@@ -103,10 +106,16 @@ def run(options: argparse.Namespace) -> int:
             options.memory,
             options.compression,
             options.snapshot_dir,
+            password,
         )
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         print(f"kveik serve: {error}", file=sys.stderr)
         return 2
+    for address in listen:
+        if not (password or address.path or address.host.startswith(LOOPBACK)):
+            logging.getLogger("kveik").warning(
+                "%s is reachable by others, and there is no password (--password-file)", address
+            )
     app.run(config, Announcement(config).ready, RecoveryProgress().show)
     return 0
 
@@ -181,6 +190,17 @@ class RecoveryProgress:
             print(f"\rrecovering: segment {done} of {total}", end=end, file=sys.stderr, flush=True)
         else:
             print(f"recovering: segment {done} of {total}", file=sys.stderr, flush=True)
+
+
+def _password(path: str | None) -> str:
+    """The password; OSError or ValueError if a file was named and has none."""
+    if path is None:
+        return os.environ.get(PASSWORD, "")
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        password = file.readline().rstrip("\r\n")
+    if not password:
+        raise ValueError(f"{path}: the first line is the password, and it is empty")
+    return password
 
 
 def _port(text: str) -> int:

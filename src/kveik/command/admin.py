@@ -1,20 +1,20 @@
-"""Commands on the server: INFO CONFIG SHUTDOWN. Called through the registry."""
+"""Commands on the server: SHUTDOWN TIME ROLE, and SCRIPT and FUNCTION, of which there are none.
+
+Called through the registry.
+"""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import time
 from typing import Final
 
-from kveik.command.arguments import SYNTAX, shown
-from kveik.command.command import Command, on_client
-from kveik.command.sessions import REDIS_VERSION
-from kveik.command.state import Client, Server
+from kveik.command.arguments import SYNTAX, wrong_member
+from kveik.command.command import Command, family, member, on_client
+from kveik.command.state import Client
 from kveik.errors import CommandError
-from kveik.limits import DATABASES
-from kveik.model import NO_REPLY, Verbatim
-from kveik.sizes import show_size
+from kveik.model import NO_REPLY, OK
 
-MAX_PATTERN: Final = 64  # bytes of a CONFIG GET pattern
+_WHEN: Final = (b"ASYNC", b"SYNC")
 _SHUTDOWN_WORDS: Final = frozenset((b"SAVE", b"NOSAVE", b"NOW", b"FORCE"))
 
 
@@ -28,103 +28,116 @@ def shutdown(client: Client, args: list[bytes]) -> object:
     return NO_REPLY
 
 
-def config(client: Client, args: list[bytes]) -> object:
-    """CONFIG GET pattern [pattern ...]"""
-    word = args[1].upper()
-    if word != b"GET":
-        if word in (b"SET", b"RESETSTAT", b"REWRITE"):
-            raise CommandError(
-                f"ERR CONFIG subcommand '{shown(args[1])}' is not supported; try CONFIG GET *"
-            )
-        raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try CONFIG HELP.")
-    if len(args) == 2:
-        raise CommandError("ERR wrong number of arguments for 'config|get' command")
-    # No name is longer, and a long pattern could keep the loop busy for seconds.
-    patterns = [p.decode("utf-8", "replace").lower() for p in args[2:] if len(p) <= MAX_PATTERN]
-    found: dict[object, object] = {}
-    for name, value in client.server.configuration.items():
-        if any(fnmatchcase(name, pattern) for pattern in patterns):
-            found[name.encode()] = value.encode()
-    return found
+def time_(client: Client, args: list[bytes]) -> object:
+    now = time.time_ns() // 1000
+    return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
 
 
-def info(client: Client, args: list[bytes]) -> object:
-    """INFO [section ...]"""
-    wanted = {word.decode("utf-8", "replace").lower() for word in args[1:]}
-    everything = not wanted or bool(wanted & {"all", "default", "everything"})
-    blocks: list[str] = []
-    for title, lines in _sections(client.server).items():
-        if everything or title.lower() in wanted:
-            body = "".join(f"{name}:{value}\r\n" for name, value in lines.items())
-            blocks.append(f"# {title}\r\n{body}")
-    return Verbatim("\r\n".join(blocks))
+def role(client: Client, args: list[bytes]) -> object:
+    return [b"master", 0, []]
 
 
-def _sections(server: Server) -> dict[str, dict[str, object]]:
-    store = server.store
-    uptime = int(server.now - server.started)
-    keyspace: dict[str, object] = {}
-    for database in range(DATABASES):
-        keys = store.view.likely_keys(database)
-        if keys:
-            keyspace[f"db{database}"] = f"keys={keys},expires=0,avg_ttl=0"
-    return {
-        "Server": {
-            "redis_version": REDIS_VERSION,
-            "redis_mode": "standalone",
-            **server.facts,
-            "uptime_in_seconds": uptime,
-            "uptime_in_days": uptime // 86400,
-        },
-        "Clients": {"connected_clients": server.connections, "blocked_clients": 0},
-        "Memory": {
-            "used_memory": server.used_memory,
-            "used_memory_human": show_size(server.used_memory),
-            "used_memory_rss": server.used_memory,
-            "used_memory_peak": server.peak_memory,
-            "used_memory_peak_human": show_size(server.peak_memory),
-            "maxmemory": 0,
-        },
-        "Persistence": {
-            "loading": 0,
-            "aof_enabled": 1,
-            "aof_last_write_status": "err" if store.failure else "ok",
-            "kveik_last_lsn": store.lsn(),
-            "kveik_synced_lsn": store.synced(),
-            "kveik_failure": store.failure or "none",
-        },
-        "Stats": {
-            "total_connections_received": server.connections_ever,
-            "total_commands_processed": server.commands,
-        },
-        "Replication": {"role": "master", "connected_slaves": 0},
-        "CPU": {
-            "used_cpu_sys": f"{server.cpu_system:.6f}",
-            "used_cpu_user": f"{server.cpu_user:.6f}",
-        },
-        "Keyspace": keyspace,
-    }
+def script_exists(client: Client, args: list[bytes]) -> object:
+    return [0] * (len(args) - 2)
 
 
+def script_flush(client: Client, args: list[bytes]) -> object:
+    """SCRIPT FLUSH [ASYNC | SYNC]"""
+    if len(args) > 3 or (len(args) == 3 and args[2].upper() not in _WHEN):
+        raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
+    return OK
+
+
+def script_load(client: Client, args: list[bytes]) -> object:
+    raise CommandError("ERR Kveik runs no scripts")
+
+
+def function_flush(client: Client, args: list[bytes]) -> object:
+    """FUNCTION FLUSH [ASYNC | SYNC]"""
+    if len(args) > 3:
+        raise CommandError(wrong_member("FUNCTION", args))
+    if len(args) == 3 and args[2].upper() not in _WHEN:
+        raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+    return OK
+
+
+def function_list(client: Client, args: list[bytes]) -> object:
+    return []
+
+
+_NONE: Final = "scripting"
 COMMANDS: Final[list[Command]] = [
-    on_client(
-        config,
-        "CONFIG",
-        -2,
-        "admin noscript loading stale",
-        "server",
-        "Returns configuration parameters (GET).",
-        since="2.0.0",
+    family(
+        "FUNCTION",
+        _NONE,
+        "A container for function commands: there are no functions.",
+        [
+            member(
+                on_client(
+                    function_flush, "FUNCTION|FLUSH", -2, "noscript", _NONE, "Deletes nothing."
+                ),
+                "[ASYNC|SYNC]",
+            ),
+            member(
+                on_client(function_list, "FUNCTION|LIST", -2, "noscript", _NONE, "Lists nothing."),
+                "",
+            ),
+        ],
+        "7.0.0",
     ),
     on_client(
-        info, "INFO", -1, "loading stale", "server", "Returns facts and statistics of the server."
+        role,
+        "ROLE",
+        1,
+        "noscript loading stale fast",
+        "server",
+        "Returns that this is a master without replicas.",
+        since="2.8.12",
+    ),
+    family(
+        "SCRIPT",
+        _NONE,
+        "A container for script commands: there are no scripts.",
+        [
+            member(
+                on_client(
+                    script_exists, "SCRIPT|EXISTS", -3, "noscript", _NONE, "Knows of no script."
+                ),
+                "<sha1> [<sha1> ...]",
+            ),
+            member(
+                on_client(script_flush, "SCRIPT|FLUSH", -2, "noscript", _NONE, "Deletes nothing."),
+                "[ASYNC|SYNC]",
+            ),
+            member(
+                on_client(
+                    script_load,
+                    "SCRIPT|LOAD",
+                    3,
+                    "noscript stale",
+                    _NONE,
+                    "Refused: no scripts are run.",
+                ),
+                "<script>",
+            ),
+        ],
+        "2.6.0",
     ),
     on_client(
         shutdown,
         "SHUTDOWN",
         -1,
-        "admin noscript loading stale",
+        "admin noscript loading stale no_multi allow_busy",
         "server",
         "Syncs what is left and stops the server.",
+    ),
+    on_client(
+        time_,
+        "TIME",
+        1,
+        "loading stale fast",
+        "server",
+        "Returns the server's time.",
+        since="2.6.0",
     ),
 ]

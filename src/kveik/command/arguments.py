@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kveik.errors import CommandError
-from kveik.limits import MAX_REPLY
+from kveik.limits import DATABASES, MAX_REPLY
 
 SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
@@ -11,6 +11,7 @@ TOO_MUCH = f"ERR the reply would have more than {MAX_REPLY} bytes: ask for less"
 TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 MAX_SHOWN = 128  # bytes of a request that an error repeats
 MAX_I64 = (1 << 63) - 1
+MAX_I32 = (1 << 31) - 1
 
 
 def integer(text: bytes) -> int:
@@ -28,3 +29,21 @@ def integer(text: bytes) -> int:
 def shown(text: bytes) -> str:
     """Bytes from the network, for a message."""
     return text[:MAX_SHOWN].decode("utf-8", "backslashreplace")
+
+
+def wrong_member(family: str, args: list[bytes]) -> str:
+    """Why a member of a family of commands cannot be called so."""
+    what = "unknown subcommand or wrong number of arguments for"
+    return f"ERR {what} '{shown(args[1])}'. Try {family} HELP."
+
+
+def database_number(text: bytes) -> int:
+    """The number of a database; CommandError if it is none."""
+    number = integer(text)
+    if not -MAX_I32 - 1 <= number <= MAX_I32:
+        raise CommandError(
+            f"ERR value is out of range, value must between {-MAX_I32 - 1} and {MAX_I32}"
+        )
+    if not 0 <= number < DATABASES:
+        raise CommandError("ERR DB index is out of range")
+    return number

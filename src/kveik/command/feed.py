@@ -15,6 +15,7 @@ from kveik.engine.store import Store
 from kveik.engine.tail import Place, Tail
 from kveik.engine.transaction import PREFIXES
 from kveik.errors import KveikError
+from kveik.format.keys import successor
 from kveik.limits import ITEM_SIZE, OUTPUT_BOUND
 from kveik.model import CLEARED, DELETED, Cell, Push, Writes
 from kveik.native import i64
@@ -70,8 +71,8 @@ class Feed:
         self._listener = listener
         self._tail = tail
         self._low = PREFIXES[database] + prefix
-        self._high = _behind(self._low)
         self._end = PREFIXES[database + 1]
+        self._high = successor(self._low) or self._end
         self._told: list[Push] = []
         self._reading = False
         self._safe: i64 = 0  # up to where it reads
@@ -153,9 +154,3 @@ class Feed:
         if cell.expires != 0:
             return [b"put", key[1:], cell.data, cell.expires]
         return [b"put", key[1:], cell.data]
-
-
-def _behind(low: bytes) -> bytes:
-    """The first stored key behind all that begin with `low`."""
-    short_of = low.rstrip(b"\xff")  # never empty: the database's byte is none
-    return short_of[:-1] + bytes((short_of[-1] + 1,))

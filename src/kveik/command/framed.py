@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kveik.command.access import REQUIRED, log_in
+from kveik.command.access import REQUIRED, check_password
 from kveik.command.request import Request
 from kveik.command.state import Client
 from kveik.command.walk import Walk, short
@@ -192,7 +192,7 @@ class FramedRequest(Request):
 
     def _log_in(self, password: object) -> object:
         try:
-            log_in(self._client, password)
+            check_password(self._client, password)
         except CommandError as error:
             raise CommandError(f"NOT_AUTHENTICATED {error}") from None
         return DONE

@@ -37,3 +37,20 @@ class Job:
 
     def end(self) -> None:
         """It is done, or nobody waits for it any more: let go of what it holds. Idempotent."""
+
+    def at_once(self) -> object:
+        """The reply where nothing may come in between, in EXEC. Fault: start again."""
+        try:
+            while self.step():
+                pass
+            return self.reply()
+        finally:
+            self.end()
+
+
+class Unfinished:
+    """A reply in the making: the host finishes it once what its command wrote is committed."""
+
+    def finish(self) -> object:
+        """The reply. Raises nothing."""
+        raise NotImplementedError

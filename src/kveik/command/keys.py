@@ -18,6 +18,7 @@ def delete(txn: Transaction, args: list[bytes]) -> object:
     deleted = 0
     for key in args[1:]:
         if txn.delete(key):
+            txn.tell(b"del", key)
             deleted += 1
     return deleted
 

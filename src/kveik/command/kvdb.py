@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from kveik.command.access import REQUIRED, log_in
+from kveik.command.access import REQUIRED, check_password
 from kveik.command.request import Request
 from kveik.command.state import Client
 from kveik.command.walk import Gather, short
@@ -26,6 +26,7 @@ def put(txn: Transaction, request: Members) -> object:
     key = _key(request, "key")
     kind, data = encode_json_value(_member(request, "value"))
     txn.put(key, kind, data)
+    txn.tell(b"set", key)
     return True
 
 
@@ -64,12 +65,18 @@ def batch_put(txn: Transaction, request: Members) -> object:
         raise CommandError(f"{len(keys)} keys for {len(values)} values")
     for key, value in zip(keys, values, strict=True):
         kind, data = encode_json_value(value)
-        txn.put(_encoded(key, "each of 'keys'"), kind, data)
+        stored = _encoded(key, "each of 'keys'")
+        txn.put(stored, kind, data)
+        txn.tell(b"set", stored)
     return True
 
 
 def delete(txn: Transaction, request: Members) -> object:
-    return txn.delete(_key(request, "key"))
+    key = _key(request, "key")
+    deleted = txn.delete(key)
+    if deleted:
+        txn.tell(b"del", key)
+    return deleted
 
 
 KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
@@ -79,6 +86,9 @@ KVDB: Final[dict[str, Callable[[Transaction, Members], object]]] = {
     "batch_put": batch_put,
     "delete": delete,
 }
+
+
+WRITES: Final = ("put", "batch_put", "delete")
 
 
 class KvdbRequest(Request):
@@ -92,13 +102,16 @@ class KvdbRequest(Request):
         client = self._client
         command = self.members.get("command")
         if command == "auth":
-            log_in(client, _member(self.members, "password"))
+            check_password(client, _member(self.members, "password"))
             return True
         if command == "ping":
             return "PONG"
         if not client.authenticated:
             raise CommandError(f'{REQUIRED}: {{"command": "auth", "password": "..."}}')
         return find(self.members)(txn, self.members)
+
+    def pauses(self, reads: bool) -> bool:
+        return reads or self.members.get("command") in WRITES
 
     def name(self) -> str:
         return repr(self.members.get("command"))

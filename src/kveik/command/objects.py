@@ -37,14 +37,6 @@ REFCOUNT <key>
 HELP
     Prints this help."""
 
-_MEMORY_HELP: Final = """\
-MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
-USAGE <key> [SAMPLES <count>]
-    Return memory in bytes used by <key> and its value. Nested values are
-    sampled up to <count> times (default: 5, 0 means sample all).
-HELP
-    Prints this help."""
-
 
 def object_(txn: Transaction, args: list[bytes]) -> object:
     """OBJECT ENCODING|FREQ|IDLETIME|REFCOUNT key, OBJECT HELP"""
@@ -73,15 +65,8 @@ def _encoding(data: bytes) -> bytes:
         return b"embstr" if len(data) <= EMBEDDED else b"raw"
 
 
-def memory(txn: Transaction, args: list[bytes]) -> object:
-    """MEMORY USAGE key [SAMPLES count], MEMORY HELP"""
-    word = args[1].upper()
-    if word == b"HELP" and len(args) == 2:
-        return _lines(_MEMORY_HELP)
-    if word not in (b"USAGE", b"HELP"):
-        raise _unknown("MEMORY", args)
-    if len(args) < 3 or word == b"HELP":
-        raise _wrong_count("memory", word)
+def usage(txn: Transaction, args: list[bytes]) -> object:
+    """MEMORY USAGE key [SAMPLES count]"""
     at = 3
     while at < len(args):
         if args[at].upper() != b"SAMPLES" or at + 1 == len(args):
@@ -107,15 +92,6 @@ def _wrong_count(name: str, word: bytes) -> CommandError:
 
 
 COMMANDS: Final[list[Command]] = [
-    on_data(
-        memory,
-        "MEMORY",
-        -2,
-        "readonly",
-        "server",
-        "Tells how many bytes of memory a value takes (USAGE).",
-        since="4.0.0",
-    ),
     on_data(
         object_,
         "OBJECT",

@@ -1,4 +1,4 @@
-"""Every Redis command by name, and COMMAND, which describes them. Called by the Redis requests."""
+"""Every Redis command by name. Called by the Redis requests."""
 
 from __future__ import annotations
 
@@ -8,112 +8,73 @@ from kveik.command import (
     admin,
     bitfield,
     bits,
+    channels,
+    clients,
+    configuration,
     copies,
+    described,
     dumps,
     expiry,
+    info,
     keys,
     keyspace,
     kv,
     lcs,
+    monitor,
+    multi,
     numbers,
     objects,
     pieces,
+    pubsub,
     ranges,
     scan,
     sessions,
+    slowness,
     strings,
+    waiting,
     watch,
 )
 from kveik.command.absent import ABSENT
 from kveik.command.arguments import MAX_SHOWN, shown
-from kveik.command.command import Command, on_client
-from kveik.command.state import Client
+from kveik.command.command import Command
+from kveik.command.described import TABLE
 from kveik.errors import CommandError
 
-
-def command_(client: Client, args: list[bytes]) -> object:
-    """COMMAND [COUNT | LIST | INFO name ... | DOCS name ...]"""
-    if len(args) == 1:
-        return [_describe(command) for command in COMMANDS]
-    word = args[1].upper()
-    named = [TABLE.get(name.upper()) for name in args[2:]]
-    if word == b"COUNT":
-        if len(args) > 2:
-            raise CommandError("ERR wrong number of arguments for 'command|count' command")
-        return len(COMMANDS)
-    if word == b"LIST" and len(args) == 2:
-        return [command.name.lower().encode() for command in COMMANDS]
-    if word == b"INFO":
-        chosen = named if len(args) > 2 else list(COMMANDS)
-        return [None if command is None else _describe(command) for command in chosen]
-    if word == b"DOCS":
-        chosen = named if len(args) > 2 else list(COMMANDS)
-        return {c.name.lower().encode(): _document(c) for c in chosen if c is not None}
-    raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try COMMAND HELP.")
-
-
-def _describe(command: Command) -> list[object]:
-    first, last, step = command.positions
-    flags: list[object] = [flag.encode() for flag in command.flags]
-    return [
-        command.name.lower().encode(),
-        command.arity,
-        flags,
-        first,
-        last,
-        step,
-        [f"@{command.group}".encode()],
-        [],
-        [],
-        [],
-    ]
-
-
-def _document(command: Command) -> dict[object, object]:
-    return {
-        b"summary": command.summary.encode(),
-        b"since": command.since.encode(),
-        b"group": command.group.encode(),
-    }
-
-
-OWN: Final = [
-    on_client(
-        command_,
-        "COMMAND",
-        -1,
-        "loading stale",
-        "server",
-        "Counts, lists or describes the commands.",
-        since="2.8.13",
-    ),
-]
 COMMANDS: Final[list[Command]] = sorted(
     [
-        *OWN,
         *admin.COMMANDS,
         *bitfield.COMMANDS,
         *bits.COMMANDS,
+        *channels.COMMANDS,
+        *clients.COMMANDS,
+        *configuration.COMMANDS,
         *copies.COMMANDS,
+        *described.COMMANDS,
         *dumps.COMMANDS,
         *expiry.COMMANDS,
+        *info.COMMANDS,
         *keys.COMMANDS,
         *keyspace.COMMANDS,
         *kv.COMMANDS,
         *lcs.COMMANDS,
+        *monitor.COMMANDS,
+        *multi.COMMANDS,
         *numbers.COMMANDS,
         *objects.COMMANDS,
         *pieces.COMMANDS,
+        *pubsub.COMMANDS,
         *ranges.COMMANDS,
         *scan.COMMANDS,
         *sessions.COMMANDS,
+        *slowness.COMMANDS,
         *strings.COMMANDS,
         *watch.COMMANDS,
+        *waiting.COMMANDS,
     ],
     key=lambda command: command.name,
 )
 
-TABLE: Final[dict[bytes, Command]] = {command.name.encode(): command for command in COMMANDS}
+TABLE.update({command.name.encode(): command for command in COMMANDS})
 
 
 class Finder:
@@ -124,7 +85,7 @@ class Finder:
         self._name = self._command.name.encode()
 
     def find(self, args: list[bytes]) -> Command:
-        """The command; CommandError, as Redis words it, for an unknown one or a wrong count."""
+        """The command, perhaps of a family; CommandError, in Redis' words, for a wrong request."""
         name = args[0]
         if name != self._name:
             command = TABLE.get(name.upper())
@@ -132,11 +93,7 @@ class Finder:
                 raise CommandError(ABSENT.get(name.upper()) or unknown(args))
             self._name = name
             self._command = command
-        command = self._command
-        if not command.accepts(len(args)):
-            lower = command.name.lower()
-            raise CommandError(f"ERR wrong number of arguments for '{lower}' command")
-        return command
+        return self._command.called(args)
 
 
 def unknown(args: list[bytes]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from kveik.engine.transaction import Transaction
-from kveik.errors import KveikError
+from kveik.errors import CommandError, KveikError, StorageError
 from kveik.model import Failure
 
 log = logging.getLogger("kveik")
@@ -26,11 +26,31 @@ class Request:
         """What it asks for, for the server's log."""
         raise NotImplementedError
 
+    def pauses(self, reads: bool) -> bool:
+        """Whether a CLIENT PAUSE holds it back, one of reads too or of writes only."""
+        return True
+
     def failure(self, error: Exception) -> Failure:
-        """What the client is told of an error; our own bugs go to the log with their trace."""
-        if isinstance(error, KveikError):
-            return Failure(str(error))
-        if isinstance(error, OSError):
-            return Failure(f"the data could not be read: {error}")
-        log.error("internal error in %s", self.name()[:64], exc_info=error)
-        return Failure(INTERNAL)
+        """What the client is told of an error."""
+        return Failure(told(error, self.name()))
+
+    def done(self, reply: object, seconds: float) -> None:
+        """It has been answered, and took so long."""
+
+
+def told(error: Exception, name: str) -> str:
+    """What a client is told of an error; our own bugs go to the log with their trace."""
+    if isinstance(error, KveikError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"the data could not be read: {error}"
+    log.error("internal error in %s", name[:64], exc_info=error)
+    return INTERNAL
+
+
+def told_to_redis(error: Exception, name: str) -> str:
+    """As told, led by a code as Redis' errors are."""
+    if isinstance(error, CommandError):
+        return str(error)
+    code = "MISCONF" if isinstance(error, StorageError) else "ERR"
+    return f"{code} {told(error, name)}"

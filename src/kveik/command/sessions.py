@@ -1,30 +1,38 @@
-"""Commands on the connection itself: PING ECHO HELLO SELECT AUTH CLIENT QUIT RESET.
+"""Commands on the connection itself: PING ECHO HELLO SELECT AUTH QUIT RESET.
 
-Functions of (client, arguments). Called through the registry.
+Called through the registry; `enter` and `leave` by the session.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.arguments import SYNTAX, integer, shown
+from kveik.command import monitor, multi, pubsub
+from kveik.command.access import log_in
+from kveik.command.arguments import SYNTAX, database_number, integer, shown
 from kveik.command.command import Command, on_client
-from kveik.command.state import Client
+from kveik.command.state import TALKS, Client, Server
 from kveik.errors import CommandError
-from kveik.limits import DATABASES
 from kveik.model import OK, Simple
 
 UNCONFIGURED = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
-MAX_I32 = (1 << 31) - 1
+UNGREETED = (
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+    "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+    "protocol version at the same time"
+)
+DEFAULT_USER: Final = b"default"
 REDIS_VERSION = "7.0.15"  # whose commands and replies Kveik follows; clients choose features by it
 
 
 def ping(client: Client, args: list[bytes]) -> object:
     if len(args) > 2:
         raise CommandError("ERR wrong number of arguments for 'ping' command")
+    if client.listens():
+        return [b"pong", args[1] if len(args) == 2 else b""]
     return args[1] if len(args) == 2 else Simple(b"PONG")
 
 
@@ -33,18 +41,23 @@ def echo(client: Client, args: list[bytes]) -> object:
 
 
 def auth(client: Client, args: list[bytes]) -> object:
-    raise CommandError(UNCONFIGURED if len(args) <= 3 else SYNTAX)
+    """AUTH [user] password"""
+    if len(args) > 3:
+        raise CommandError(SYNTAX)
+    authenticate(client, args[1] if len(args) == 3 else DEFAULT_USER, args[-1])
+    return OK
+
+
+def authenticate(client: Client, user: bytes, password: bytes) -> None:
+    """Let a client in; CommandError if that is not the password."""
+    if not client.server.password:
+        raise CommandError(UNCONFIGURED)
+    if not log_in(client, password, user == DEFAULT_USER):
+        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
 
 
 def select(client: Client, args: list[bytes]) -> object:
-    number = integer(args[1])
-    if not -MAX_I32 - 1 <= number <= MAX_I32:
-        raise CommandError(
-            f"ERR value is out of range, value must between {-MAX_I32 - 1} and {MAX_I32}"
-        )
-    if not 0 <= number < DATABASES:
-        raise CommandError("ERR DB index is out of range")
-    client.database = number
+    client.database = database_number(args[1])
     return OK
 
 
@@ -54,8 +67,55 @@ def quit_(client: Client, args: list[bytes]) -> object:
 
 
 def reset(client: Client, args: list[bytes]) -> object:
-    client.reset()
+    abandon(client)
+    client.database = 0
+    client.protocol = 2
+    client.name = b""
+    client.silence = TALKS
+    client.authenticated = not client.server.password
+    client.settle()
     return Simple(b"RESET")
+
+
+def enter(client: Client) -> None:
+    """A connection was made."""
+    client.server.clients[client.number] = client
+
+
+def leave(client: Client) -> None:
+    """It has ended. Idempotent."""
+    client.ended = True
+    client.outbox = []
+    abandon(client)
+    client.server.clients.pop(client.number, None)
+
+
+def look_after(server: Server, seconds: float) -> None:
+    """So much time has passed: who was heard of, and who has said nothing for too long."""
+    performed = server.performed()
+    server.rate = (performed - server.performed_before) / seconds
+    server.performed_before = performed
+    for client in list(server.clients.values()):
+        if client.heard:
+            client.heard = False
+            client.active = server.now
+        elif 0 < server.idle_timeout < int(server.now - client.active) and not _waits(client):
+            server.idle += 1
+            client.cut()
+
+
+def _waits(client: Client) -> bool:
+    """Whether it says nothing with good reason: it listens, or is not answered yet."""
+    listens = client.subscriptions() > 0 or len(client.shard_channels) > 0
+    return listens or client.monitors or len(client.feeds) > 0 or client.busy()
+
+
+def abandon(client: Client) -> None:
+    """Keep nothing for it any more: no transaction, no subscriptions."""
+    multi.leave(client)
+    pubsub.forget(client)
+    monitor.forget(client)
+    client.leave_feeds()
 
 
 def hello(client: Client, args: list[bytes]) -> object:
@@ -69,16 +129,28 @@ def hello(client: Client, args: list[bytes]) -> object:
             raise CommandError(f"ERR {what}") from None
         if version not in (2, 3):
             raise CommandError("NOPROTO unsupported protocol version")
+    name = client.name
+    user: bytes | None = None
+    password = b""
     at = 2
     while at < len(args):
         word = args[at].upper()
         if word == b"AUTH" and at + 2 < len(args):
-            raise CommandError(UNCONFIGURED)
-        if word != b"SETNAME" or at + 1 >= len(args):
+            user = args[at + 1]
+            password = args[at + 2]
+            at += 3
+        elif word == b"SETNAME" and at + 1 < len(args):
+            name = checked_name(args[at + 1])
+            at += 2
+        else:
             raise CommandError(f"ERR Syntax error in HELLO option '{shown(args[at])}'")
-        client.name = _checked_name(args[at + 1])
-        at += 2
+    if user is not None:
+        authenticate(client, user, password)
+    elif not client.authenticated:
+        raise CommandError(UNGREETED)
+    client.name = name
     client.protocol = version
+    client.settle()
     return {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
@@ -90,38 +162,7 @@ def hello(client: Client, args: list[bytes]) -> object:
     }
 
 
-def client_(client: Client, args: list[bytes]) -> object:
-    """CLIENT ID | GETNAME | SETNAME name | SETINFO LIB-NAME|LIB-VER text"""
-    word = args[1].upper()
-    if word == b"ID" and len(args) == 2:
-        return client.number
-    if word == b"GETNAME" and len(args) == 2:
-        return client.name or None
-    if word == b"SETNAME" and len(args) == 3:
-        client.name = _checked_name(args[2])
-        return OK
-    if word == b"SETINFO" and len(args) == 4:
-        return _set_info(client, args[2].upper(), args[3])
-    if word in (b"ID", b"GETNAME", b"SETNAME", b"SETINFO"):
-        name = word.decode().lower()
-        raise CommandError(f"ERR wrong number of arguments for 'client|{name}' command")
-    raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try CLIENT HELP.")
-
-
-def _set_info(client: Client, attribute: bytes, text: bytes) -> object:
-    if any(byte <= 32 or byte > 126 for byte in text):
-        name = attribute.decode("utf-8", "replace").lower()
-        raise CommandError(f"ERR {name} cannot contain spaces, newlines or special characters.")
-    if attribute == b"LIB-NAME":
-        client.library = text
-    elif attribute == b"LIB-VER":
-        client.library_version = text
-    else:
-        raise CommandError(f"ERR Unrecognized option '{shown(attribute)}'")
-    return OK
-
-
-def _checked_name(name: bytes) -> bytes:
+def checked_name(name: bytes) -> bytes:
     if any(byte <= 32 or byte > 126 for byte in name):
         raise CommandError(
             "ERR Client names cannot contain spaces, newlines or special characters."
@@ -134,38 +175,34 @@ COMMANDS: Final[list[Command]] = [
         auth,
         "AUTH",
         -2,
-        "noscript loading stale fast",
+        "noscript loading stale fast no_auth allow_busy",
         "connection",
-        "Authenticates the connection; refused, as no password can be set yet.",
-    ),
-    on_client(
-        client_,
-        "CLIENT",
-        -2,
-        "noscript loading stale",
-        "connection",
-        "Tells or sets the connection's id, name and library.",
-        since="2.4.0",
+        "Authenticates the connection.",
     ),
     on_client(echo, "ECHO", 2, "loading stale fast", "connection", "Returns the given string."),
     on_client(
         hello,
         "HELLO",
         -1,
-        "noscript loading stale fast",
+        "noscript loading stale fast no_auth allow_busy",
         "connection",
         "Shakes hands and chooses the protocol version.",
         since="6.0.0",
     ),
     on_client(ping, "PING", -1, "fast", "connection", "Answers PONG: the server is alive."),
     on_client(
-        quit_, "QUIT", -1, "noscript loading stale fast", "connection", "Closes the connection."
+        quit_,
+        "QUIT",
+        -1,
+        "noscript loading stale fast no_auth allow_busy",
+        "connection",
+        "Closes the connection.",
     ),
     on_client(
         reset,
         "RESET",
         1,
-        "noscript loading stale fast",
+        "noscript loading stale fast no_auth allow_busy",
         "connection",
         "Resets the connection to how it began.",
         since="6.2.0",

@@ -22,6 +22,7 @@ def set_(txn: Transaction, args: list[bytes]) -> object:
     """SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]"""
     if len(args) == 3:
         txn.put(args[1], BYTES, args[2])
+        txn.tell(b"set", args[1])
         return OK
     options = SetOptions(txn, args)
     old = txn.get(args[1])
@@ -30,6 +31,9 @@ def set_(txn: Transaction, args: list[bytes]) -> object:
         keep = options.keep_ttl and old is not None
         expires = old.expires if keep and old is not None else options.expires
         put_until(txn, args[1], BYTES, args[2], expires)
+        txn.tell(b"set", args[1])
+        if options.expires > 0:
+            txn.tell(b"expire", args[1])
     if options.get:
         return None if old is None else old.data
     return OK if written else None
@@ -137,6 +141,7 @@ def mset(txn: Transaction, args: list[bytes]) -> object:
         raise CommandError("ERR wrong number of arguments for 'mset' command")
     for at in range(1, len(args), 2):
         txn.put(args[at], BYTES, args[at + 1])
+        txn.tell(b"set", args[at])
     return OK
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.access import REQUIRED, log_in, may_stop
+from kveik.command.access import REQUIRED, check_password, may_stop
 from kveik.command.checkpoints import FlushJob, SnapshotJob
 from kveik.command.request import Request
 from kveik.command.state import Client
@@ -50,7 +50,7 @@ class TextRequest(Request):
         if len(words) == 1:
             return self._administer(name)
         if name == "AUTH":
-            log_in(self._client, words[1])
+            check_password(self._client, words[1])
             return "Authenticated"
         return self._data(txn, name, words[1])
 

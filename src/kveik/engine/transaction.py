@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.engine.cache import Cached
+from kveik.engine.notices import Event, Notices
 from kveik.engine.sample import sample
 from kveik.engine.scan import OwnSource, Rows, Scan
 from kveik.engine.snapshot import Snapshot
@@ -37,8 +38,9 @@ def unpin(held: list[Cached]) -> None:
 
 
 class Transaction:
-    def __init__(self, point: Viewpoint) -> None:
+    def __init__(self, point: Viewpoint, notices: Notices | None = None) -> None:
         self._point = point
+        self.notices = notices or Notices()
         self._prefix = PREFIXES[0]
         self._now: i64 = 0
         self._overlay: dict[bytes, Cell] = {}
@@ -47,6 +49,8 @@ class Transaction:
         self.seen: i64 = 0
         self.writes = Writes()
         self._indexed: i64 = 0  # writes that the overlay knows
+        self._mark: i64 = 0  # where a savepoint is: writes, and events told
+        self._mark_events: i64 = 0
         self._held: list[Cached] = []
 
     def begin(self, database: i64) -> None:
@@ -64,6 +68,8 @@ class Transaction:
         self.select(database)
         self._now = 0
         self.seen = 0
+        if self.notices.on:
+            self.notices.forget()
         if self.writes.count > 0:
             self.writes.reset()
             if self._indexed > 0:
@@ -76,6 +82,26 @@ class Transaction:
         if database != self.database:
             self.database = database
             self._prefix = PREFIXES[database]
+
+    def save(self) -> None:
+        """A savepoint, in place of the last one."""
+        self._mark = self.writes.count
+        self._mark_events = len(self.notices.events)
+
+    def roll_back(self) -> None:
+        """Undo what was written, and told, since the savepoint."""
+        if self.writes.count > self._mark:
+            self.writes.count = self._mark
+            if self._indexed > self._mark:
+                self._overlay = {}
+                self._clears = []
+                self._indexed = 0
+        del self.notices.events[self._mark_events :]
+
+    def tell(self, event: bytes, key: bytes) -> None:
+        """Tell whoever listens what happens to a key, named as Redis names it."""
+        if self.notices.on:
+            self.notices.events.append(Event(self.database, event, key))
 
     def hold(self, pinned: list[Cached]) -> None:
         """Keep what a fault has pinned until the command has been run; it may need much."""
@@ -116,7 +142,11 @@ class Transaction:
             return None
         if cell.lsn > self.seen:
             self.seen = cell.lsn
-        if cell.kind == DELETED or (cell.expires != 0 and self._expired(cell)):
+        if cell.kind == DELETED:
+            return None
+        if cell.expires != 0 and self._expired(cell):
+            if self.notices.expired_on:
+                self.notices.expired[stored] = None
             return None
         return cell
 

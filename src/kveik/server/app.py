@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from kveik.command.configuration import settle
+from kveik.command.sessions import look_after
 from kveik.command.state import Server
 from kveik.disk.posix import PosixDisk
 from kveik.engine.lanes import ProcessLane
@@ -107,7 +109,10 @@ class App:
         self._sessions: set[Session] = set()
         self._count = 0
         self._server = Server(store, _configuration(config), time.time(), self._stopping.set)
-        self._server.most_connections = most_connections()
+        self._server.connection_limit = most_connections()
+        self._server.most_connections = self._server.connection_limit
+        self._server.password = config.password.encode("utf-8", "surrogateescape")
+        settle(self._server)
         self._host: Host | None = None
 
     async def serve(self, sockets: list[tuple[Address, socket.socket]], ready: Ready) -> None:
@@ -172,7 +177,9 @@ class App:
     async def _upkeep(self, gate: Gate, keeper: Keeper) -> None:
         """Once a second: the sync of durability "interval", what INFO shows, and work left over."""
         while True:
+            before = self._server.now
             _measure(self._server)
+            look_after(self._server, max(self._server.now - before, SYNC_INTERVAL / 10))
             if self._host is not None:
                 self._host.buffers.tick()
             keeper.tick()
@@ -228,10 +235,7 @@ def _measure(server: Server) -> None:
     server.cpu_system = usage.ru_stime
     server.peak_memory = usage.ru_maxrss * 1024
     server.used_memory = _resident() or server.peak_memory
-    now = time.time()
-    server.rate = float(server.commands - server.measured) / max(now - server.now, 0.001)
-    server.measured = server.commands
-    server.now = now
+    server.now = time.time()
 
 
 def _resident() -> int:
@@ -258,7 +262,6 @@ def _configuration(config: Config) -> dict[str, str]:
         "port": str(address.port),
         "proto-max-bulk-len": "536870912",
         "save": "",
-        "timeout": "0",
         "unixsocket": next((one.path for one in config.listen if one.path), ""),
         "kveik-durability": config.durability,
         "kveik-memory": str(config.memory),

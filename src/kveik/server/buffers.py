@@ -1,4 +1,4 @@
-"""What all connections hold back together, under one bound; and who has been idle for too long.
+"""What all connections hold back together, under one bound.
 
 Half-received requests, gathered answers, replies and pushes that have not left: each connection
 counts its own after so many bytes in and out, so the sum may lag behind. Before anybody is cut off
@@ -26,15 +26,11 @@ class Holder(Protocol):
         """Bytes that it holds back."""
         ...
 
-    def busy(self) -> bool:
-        """Whether something is under way for which it need say nothing."""
-        ...
-
     def abort(self) -> None: ...
 
 
 class Share:
-    """What one connection holds back. size: when it last counted; last: when something came."""
+    """What one connection holds back. size: when it last counted."""
 
     def __init__(self, buffers: Buffers, holder: Holder) -> None:
         self._buffers = buffers
@@ -42,14 +38,12 @@ class Share:
         self._server = buffers.server
         self._traffic: i64 = 0  # bytes in and out since it last counted
         self.size: i64 = 0
-        self.last = self._server.now  # Unix seconds
         buffers.shares[self] = None
 
     def came(self, size: i64) -> None:
         """So many bytes have come."""
         self._server.bytes_in += size
         self._traffic += size
-        self.last = self._server.now
 
     def left(self, size: i64) -> None:
         """So many bytes were sent."""
@@ -85,12 +79,6 @@ class Share:
         self.end()
         self._holder.abort()
 
-    def end_if_idle(self, before: float) -> None:
-        """Close the connection if nothing has come since, and nothing is under way."""
-        if self.last < before and not self._holder.busy():
-            self._server.idle += 1
-            self._holder.abort()
-
     def end(self) -> None:
         """The connection is lost, or will be."""
         self._server.buffered -= self.size
@@ -115,12 +103,8 @@ class Buffers:
 
     def tick(self) -> None:
         """A second or so has passed."""
-        server = self.server
-        before: float = server.now - float(server.idle_timeout)
         for share in list(self.shares):
             share.count()
-            if server.idle_timeout > 0:
-                share.end_if_idle(before)
 
 
 def _size(share: Share) -> int:

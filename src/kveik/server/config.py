@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from kveik.engine.shape import codec_of
-from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY
+from kveik.limits import DEFAULT_MEMORY, MAX_PASSWORD, MIN_MEMORY
 from kveik.model import DURABILITIES
 from kveik.sizes import show_size
 
@@ -42,7 +42,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Config:
-    """memory in bytes; without listeners the default one is `auto://127.0.0.1:6379`."""
+    """memory in bytes; without listeners the default one is `auto://127.0.0.1:6379`.
+
+    password: empty, and everybody may do everything.
+    """
 
     data_dir: str = "data"
     listen: tuple[Address, ...] = field(
@@ -52,6 +55,7 @@ class Config:
     memory: int = DEFAULT_MEMORY
     compression: str = "none"
     snapshot_dir: str = ""  # where SNAPSHOT makes its copies; empty: beside data_dir
+    password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.durability not in DURABILITIES:
@@ -59,6 +63,8 @@ class Config:
         codec_of(self.compression)
         if self.memory < MIN_MEMORY:
             raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}")
+        if len(self.password.encode("utf-8", "surrogateescape")) > MAX_PASSWORD:
+            raise ValueError(f"a password has at most {MAX_PASSWORD} bytes")
 
 
 def parse_address(url: str) -> Address:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from kveik.command.redis import RedisRequest
 from kveik.command.request import Request
 from kveik.command.state import Client
-from kveik.model import Pages
+from kveik.model import NO_REPLY, Pages
 from kveik.native import i64
 from kveik.server.host import Host, Parked
 from kveik.wire.replies import clean_line
@@ -139,8 +139,13 @@ class RedisDialect(Dialect):
         reply = self._reply(request)
         if self.parked is not None:
             return False
+        client = self._client
+        if client.outbox:
+            self.add_pushes()  # what came before the reply: none follows an UNSUBSCRIBE
         encoder = self._encoder
-        encoder.protocol = self._client.protocol
+        encoder.protocol = client.protocol
+        if not client.plain and client.silent():
+            reply = NO_REPLY
         if isinstance(reply, Pages):
             encoder.add_head(reply)
             self.pages = reply

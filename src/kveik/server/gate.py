@@ -56,9 +56,11 @@ class Gate:
         self._perform = perform
         self.busy = False  # a group is being performed beside the loop
         self._scheduled = False
+        self._wanted = False  # a sync, whatever the durability
         self._waiting: list[Waiter] = []
         self._cost = 0.0  # seconds a sync takes, lately
         self.safe: i64 = self._store.lsn()
+        server.sync = self.sync_soon
 
     def wait(self, waiter: Waiter) -> None:
         """Release the waiter when more is safe; it asks again if that was not enough."""
@@ -70,12 +72,19 @@ class Gate:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
 
+    def sync_soon(self) -> None:
+        """Sync what is there at the end of this turn, whatever the durability."""
+        self._wanted = True
+        self.commit_soon()
+
     def _end_of_turn(self) -> None:
         self._scheduled = False
         if not self.busy:
-            self._start(self._always)
+            self._start(self._always or self._wanted)
 
     def _start(self, sync: bool) -> None:
+        if sync:
+            self._wanted = False
         group = self._store.take(sync)
         if group is None:
             return
@@ -97,8 +106,8 @@ class Gate:
     def _performed(self, group: Group, seconds: float, error: Exception | None) -> None:
         self.busy = False
         self._settle(group, seconds, error)
-        if self._store.pending() > 0 and not self._store.broken:
-            self._start(self._always)
+        if (self._store.pending() > 0 or self._wanted) and not self._store.broken:
+            self._start(self._always or self._wanted)
 
     def _settle(self, group: Group, seconds: float, error: Exception | None) -> None:
         if error is not None:
@@ -109,6 +118,8 @@ class Gate:
             self._server.feeds.advance(group.lsn, group.number, group.offset)
             if group.sync:
                 self._cost += (seconds - self._cost) / 8
+                self._server.last_sync = self._server.now
+                self._server.measures.synced(seconds)
             if self._store.stirred and self._keep_up is not None:
                 self._keep_up()
         waiting = self._waiting

@@ -8,7 +8,10 @@ loaded the command runs again from the start. Called by the dialects, on the loo
 
 from __future__ import annotations
 
-from kveik.command.job import Job
+import time
+
+from kveik.command import multi, pubsub
+from kveik.command.job import Job, Unfinished
 from kveik.command.registry import Finder
 from kveik.command.request import Request
 from kveik.command.state import Client, Server
@@ -16,7 +19,9 @@ from kveik.engine.cache import Cached
 from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import PREFIXES, Transaction, unpin
+from kveik.errors import KveikError
 from kveik.limits import MAX_NAP, WALK_LOADS
+from kveik.model import Writes
 from kveik.native import i64
 from kveik.server.buffers import Buffers
 from kveik.server.gate import Gate
@@ -26,13 +31,15 @@ from kveik.wire.replies import ReplyEncoder
 class Parked:
     """A request that is put aside. held: what it has pinned; error: why there is no block.
 
-    It waits for a block (fault), or, with a job and no fault, for others to have their turn.
+    It waits for a block (fault), or for others to have their turn, or for time to pass (delay).
     """
 
     def __init__(self, store: Store, fault: Fault | None, held: list[Cached]) -> None:
         self.fault = fault
         self.held = held
         self.job: Job | None = None  # that goes on; without one the request runs from the start
+        self.delay = 0.0  # seconds
+        self.seconds = 0.0  # that it took so far
         self.loaded = fault is None
         self.error: Exception | None = None
         self._store = store
@@ -92,7 +99,7 @@ class Host:
         self.server = server
         self.gate = gate
         self._store = server.store
-        self._txn = Transaction(server.store)
+        self._txn = Transaction(server.store, server.notices)
         self.need: i64 = 0
         self.parked: Parked | None = None
         # One for all connections: a turn takes its replies before the next begins, and what one
@@ -103,43 +110,72 @@ class Host:
 
     def get_plain(self, client: Client, key: bytes) -> bool:
         """Answer a GET if that is plain, in memory and safe to show; False: run GET."""
+        if not self.server.reads_plain:
+            return False
         view = self._store.view
         found = view.plain(PREFIXES[client.database] + key)
         if found is not None:
             self.encoder.add_value(found)
+            self.server.plain_hits += 1
         elif view.absent:
             self.encoder.add(None)
+            self.server.plain_misses += 1
         else:
             return False
-        self.server.commands += 1
         return True
 
     def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
         """SET; False, and nothing done, if it cannot be: run SET, which says why."""
+        if not self.server.writes_plain:
+            return False
         try:
             self.need = self._store.put_plain(PREFIXES[client.database] + key, value)
         except Exception:
             return False
-        self.server.commands += 1
+        self.server.plain_sets += 1
         self.gate.commit_soon()
         return True
 
     def run(self, client: Client, request: Request) -> object:
         """The reply to one request; look at `parked` before it is used."""
-        self.server.commands += 1
+        server = self.server
+        if server.paused_until > 0.0 and self._paused(request):
+            return None
+        server.commands += 1
         self.need = 0
         txn = self._txn
         txn.begin(client.database)
+        begin = time.perf_counter()
         try:
-            return self._performed(request)
+            reply = self._performed(request)
         except Fault as fault:
-            return self.run_again(client, request, Parked(self._store, fault, []))
+            parked = Parked(self._store, fault, [])
+            parked.seconds = time.perf_counter() - begin
+            return self.run_again(client, request, parked)
         except Exception as error:
             self.need = txn.seen
-            return request.failure(error)
+            reply = request.failure(error)
+        seconds = time.perf_counter() - begin
+        if self.parked is None:
+            request.done(reply, seconds)
+        else:
+            self.parked.seconds = seconds
+        return reply
 
     def run_again(self, client: Client, request: Request, parked: Parked) -> object:
         """As run, for a request that has been parked."""
+        if parked.delay > 0.0 and parked.job is None:  # for a CLIENT PAUSE: it has not begun
+            return self.run(client, request)
+        begin = time.perf_counter() - parked.seconds
+        reply = self._run_again(client, request, parked)
+        seconds = time.perf_counter() - begin
+        if self.parked is None:
+            request.done(reply, seconds)
+        else:
+            self.parked.seconds = seconds
+        return reply
+
+    def _run_again(self, client: Client, request: Request, parked: Parked) -> object:
         job = parked.job
         left: i64 = WALK_LOADS
         try:
@@ -169,16 +205,60 @@ class Host:
     def _performed(self, request: Request) -> object:
         txn = self._txn
         reply = request.perform(txn)
+        if not self.server.writes_plain:
+            self._bury()
         if txn.dirty():
             self.need = self._store.commit(txn.writes)
             self.gate.commit_soon()
+            if not self.server.writes_plain:
+                self._tell(txn.writes)
         else:
             self.need = txn.seen
         if isinstance(reply, Job):
             reply.seen = max(reply.seen, self.need)
             self._put_aside(reply)
             return None
-        return reply
+        return reply.finish() if isinstance(reply, Unfinished) else reply
+
+    def _bury(self) -> None:
+        """Delete the values that were met and have expired, as somebody is to be told of each once.
+
+        They are gone for everybody either way, so it is no part of the command.
+        """
+        expired = self.server.notices.expired
+        if not expired:
+            return
+        writes = Writes()
+        for stored in expired:
+            writes.delete(stored)
+        try:
+            lsn = self._store.commit(writes)
+        except KveikError:
+            return  # there is no room, or no more writing: told another time
+        self.gate.commit_soon()
+        multi.touch(self.server, writes, lsn)
+        for stored in expired:
+            pubsub.notify(self.server, stored[0], b"expired", stored[1:])
+
+    def _tell(self, writes: Writes) -> None:
+        """Tell those who want to know of what has just been committed."""
+        server = self.server
+        if server.watched:
+            multi.touch(server, writes, self.need)
+        for event in server.notices.events:
+            pubsub.notify(server, event.database, event.name, event.key)
+
+    def _paused(self, request: Request) -> bool:
+        """Whether CLIENT PAUSE puts a request aside, to be run later."""
+        server = self.server
+        left = server.paused_until - time.monotonic()
+        if left <= 0.0:
+            server.resume()
+        elif request.pauses(server.pauses_reads):
+            self.parked = Parked(self._store, None, [])
+            self.parked.delay = left
+            return True
+        return False
 
     def _go_on(self, job: Job, parked: Parked) -> object:
         """A step of a long command, and its reply if that was the last."""
@@ -196,6 +276,7 @@ class Host:
     def _put_aside(self, job: Job) -> None:
         self.parked = Parked(self._store, None, [])
         self.parked.job = job
+        self.parked.delay = job.delay
 
     def owed(self) -> float:
         """Seconds that whoever has just written should wait, as upkeep is behind."""

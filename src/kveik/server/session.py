@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from kveik.command import sessions
 from kveik.command.state import Client
 from kveik.errors import ProtocolError
 from kveik.limits import COUNT_EVERY, OUTPUT_BOUND, PUSH_BOUND, REQUESTS_A_TURN
@@ -19,6 +20,7 @@ from kveik.native import i64
 from kveik.server.answering import speak
 from kveik.server.buffers import Share
 from kveik.server.dialects import Dialect
+from kveik.server.held import Held
 from kveik.server.host import Host, Parked
 from kveik.wire import detect
 from kveik.wire.http import NOT_YET
@@ -53,17 +55,21 @@ class Session:
         self._transport: Any = None
         self._dialect: Dialect | None = None
         self._first = b""  # bytes that came before the protocol was known
-        self._held: list[tuple[int, bytes]] = []  # replies behind the gate: (need, bytes)
-        self._held_size: i64 = 0
+        self._held = Held()
         self._waiting = False  # at the gate
         self._full = False  # the transport takes no more for now
         self._reading = True
         self._again = False  # a turn is scheduled
         self._eof = False  # the peer sends no more
         self._ended = False  # close once everything has left
+        self._delayed: Parked | None = None  # a command that waits for time to pass
+        self._timer: Any = None
         self.client = Client(host.server, number, "")
         self.client.wake = self._wake
         self._share = Share(host.buffers, self)
+        self.client.cut = self.abort
+        self.client.resume = self._resume
+        self.client.busy = self._waits
 
     # --- called by asyncio ----------------------------------------------------------------------
 
@@ -71,8 +77,11 @@ class Session:
         self._transport = transport
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
+        here = transport.get_extra_info("sockname")
         self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
         self.client.loopback = not isinstance(peer, tuple) or peer[0].startswith(LOOPBACK)
+        self.client.local = f"{here[0]}:{here[1]}" if isinstance(here, tuple) else ""
+        sessions.enter(self.client)
         if self._protocol != AUTO:
             self._dialect = speak(self._protocol, self._host, self.client)
         if self._host.server.connections > self._host.server.most_connections:
@@ -83,6 +92,7 @@ class Session:
         self._share.came(len(data))
         if self._ended:
             return
+        self.client.heard = True
         dialect = self._dialect
         try:
             if dialect is None:
@@ -95,7 +105,9 @@ class Session:
         except ProtocolError as error:
             self._refuse(str(error))
             return
-        if not self._again:
+        if self._delayed is not None:
+            self._pause()  # one read is taken, to see whether it is still there
+        elif not self._again:
             self._turn()
         self._share.look_after()
 
@@ -103,6 +115,9 @@ class Session:
         """The peer has said all it had to say; what it asked for is still answered."""
         self._eof = True
         if self._ended:
+            return True
+        if self.client.waiting is not None:
+            self._transport.close()
             return True
         dialect = self._dialect
         try:
@@ -122,13 +137,13 @@ class Session:
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
-        self._held = []
-        self._held_size = 0
+        self._held.drop()
         self._transport = None
-        self.client.leave_feeds()
         if self._dialect is not None and not self._loading:
             self._dialect.drop()
         self._share.end()
+        self._resume()
+        sessions.leave(self.client)
         self._gone(self)
 
     def pause_writing(self) -> None:
@@ -207,22 +222,26 @@ class Session:
         return False
 
     def _room(self, dialect: Dialect) -> bool:
-        return dialect.gathered() + self._held_size < OUTPUT_BOUND
+        return dialect.gathered() + self._held.size < OUTPUT_BOUND
 
     def _pace(self, done: bool) -> None:
         """Read on if everything is answered; otherwise answer the rest first."""
         if self._transport.is_closing():
             return
-        if done != self._reading:
-            self._reading = done
-            if done:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
+        if done and not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        elif not done and self._delayed is None:
+            self._pause()
         if self._host.owed() > 0.0:
             self._rest()
-        elif not ((done and not self.client.outbox) or self._full or self._held or self._loading):
+        elif not (self._waits() or (done and not self.client.outbox)):
             self._turn_soon()  # resume_writing, release or _loaded call otherwise
+
+    def _pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
 
     def _rest(self) -> None:
         """Upkeep is behind: writers are slowed down, a little each time."""
@@ -233,15 +252,25 @@ class Session:
     def _put_aside(self, parked: Parked) -> None:
         """The request goes on once its block is loaded, or once others have had their turn."""
         self._loading = True
-        if parked.loaded:
-            job = parked.job
-            delay = 0.0 if job is None else job.delay
-            if delay > 0.0:
-                self._loop.call_later(delay, self._loaded, parked)
-            else:
-                self._loop.call_soon(self._loaded, parked)
+        if parked.delay > 0.0:
+            self._delayed = parked
+            self._timer = self._loop.call_later(parked.delay, self._resume)
+        elif parked.loaded:
+            self._loop.call_soon(self._loaded, parked)
         else:
             self._load(parked, self._loaded)
+
+    def _resume(self) -> None:
+        """The time is over for which a command waits, or need not pass any more."""
+        parked = self._delayed
+        if parked is not None:
+            self._delayed = None
+            self._timer.cancel()
+            self._loop.call_soon(self._loaded, parked)
+
+    def _waits(self) -> bool:
+        """Whether an answer is owed that will come by itself."""
+        return self._loading or self._full or not self._held.empty()
 
     def _wake(self) -> None:
         """There is something to tell unasked."""
@@ -250,6 +279,7 @@ class Session:
             if not self._ended:
                 self._host.server.slow += 1
                 log.warning("connection %s reads too slowly: cut off", client.address)
+                client.ended = True
             self.abort()
         elif not self._ended:
             self._turn_soon()
@@ -280,11 +310,10 @@ class Session:
         if dialect.gathered() == 0:
             return
         data = dialect.take()
-        if dialect.need <= self._gate.safe and not self._held:
+        if dialect.need <= self._gate.safe and self._held.empty():
             self._write(data)
             return
-        self._held.append((dialect.need, data))
-        self._held_size += len(data)
+        self._held.add(dialect.need, data)
         self._wait()
 
     def _write(self, data: bytes) -> None:
@@ -303,16 +332,9 @@ class Session:
         self._waiting = False
         if self._transport is None:
             return
-        held = self._held
-        safe: i64 = self._gate.safe
-        ready: list[bytes] = []
-        while held and held[0][0] <= safe:
-            data = held.pop(0)[1]
-            self._held_size -= len(data)
-            ready.append(data)
-        if ready:
-            self._write(ready[0] if len(ready) == 1 else b"".join(ready))
-        if held:
+        if ready := self._held.take(self._gate.safe):
+            self._write(ready)
+        if not self._held.empty():
             self._wait()
         elif self._ended:
             self._close_if_done()
@@ -323,17 +345,13 @@ class Session:
 
     def held(self) -> i64:
         """Bytes that are held back for it."""
-        size: i64 = self._held_size + self.client.outbox_size
+        size: i64 = self._held.size + self.client.outbox_size
         if self._dialect is not None:
             size += self._dialect.waiting()
         if self._transport is not None:
             unsent: i64 = self._transport.get_write_buffer_size()
             size += unsent
         return size
-
-    def busy(self) -> bool:
-        """Whether something is under way for which it need say nothing."""
-        return self._loading or len(self._held) > 0 or len(self.client.feeds) > 0
 
     def _turn_away(self, why: str) -> None:
         """Refuse the connection as a whole."""
@@ -347,7 +365,7 @@ class Session:
         dialect = self._dialect
         if dialect is not None:
             self._send(dialect)
-            self._held.append((dialect.need, dialect.refusal(text)))
+            self._held.add(dialect.need, dialect.refusal(text))
         self._ended = True
         self.release()
 
@@ -356,13 +374,12 @@ class Session:
         dialect = self._dialect
         if dialect is not None:
             self._transport.write(dialect.refusal(self._host.server.store.failure))
-        self._held = []
-        self._held_size = 0
+        self._held.drop()
         self._ended = True
         self._close_if_done()
 
     def _close_if_done(self) -> None:
-        if self._transport is not None and not self._held:
+        if self._transport is not None and self._held.empty():
             self._transport.close()
 
     def abort(self) -> None:
@@ -374,7 +391,9 @@ class Session:
     def stop(self) -> None:
         """The server stops: answer what was begun, then close."""
         dialect = self._dialect
-        if self._loading or (dialect is not None and dialect.pages is not None):
+        if self._delayed is not None:
+            self.abort()  # it would wait for longer than the server does
+        elif self._loading or (dialect is not None and dialect.pages is not None):
             self._eof = True
         elif self._transport is not None and not self._ended:
             self._ended = True

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.format.coding import BytesWriter
-from kveik.model import NO_REPLY, OK, Cell, Failure, Pages, Push, Simple, Verbatim
+from kveik.model import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    Cell,
+    Failure,
+    Pages,
+    Push,
+    Replies,
+    Simple,
+    Verbatim,
+)
 from kveik.native import i64
 
 CRLF: Final = b"\r\n"
@@ -95,8 +106,17 @@ class ReplyEncoder:
                 self._out.write(b"=%d\r\ntxt:%s\r\n" % (len(text) + 4, text))
             else:
                 self._bulk(text)
-        elif isinstance(reply, (Push, Pages)):
+        else:
+            self._add_special(reply)
+
+    def _add_special(self, reply: object) -> None:
+        if isinstance(reply, (Push, Pages)):
             self._add_rarest(reply)
+        elif isinstance(reply, Replies):
+            for item in reply.items:
+                self.add(item)
+        elif reply is NULL_ARRAY:
+            self._out.write(b"_\r\n" if self.protocol == 3 else b"*-1\r\n")
         elif reply is not NO_REPLY:
             raise TypeError(f"no reply: {type(reply).__name__}")
 
@@ -123,7 +143,7 @@ class ReplyEncoder:
             one.protocol = self.protocol
             one.add(push.items)
             known = one.take()
-            if self.protocol == 3:
+            if self.protocol == 3 and isinstance(push.items, list):
                 known = b">" + known[1:]
             push.encoded[self.protocol] = known
         self._out.write(known)
