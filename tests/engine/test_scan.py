@@ -165,7 +165,8 @@ def test_a_get_finds_what_a_scan_finds(history: list[tuple[list[Step], str]]) ->
         cell = answered(kept.store, lambda key=key: txn.get(key))
         assert (None if cell is None else cell.data) == model.get(key, (None, 0))[0]
         assert answered(kept.store, lambda key=key: txn.data(key)) == model.get(key, (None, 0))[0]
-    assert len(model) <= answered(kept.store, txn.count) <= 16  # an expired one may be counted
+    count = answered(kept.store, txn.count)
+    assert count == -1 or len(model) <= count <= 16  # an expired one may be counted
 
 
 # --- more than a chunk --------------------------------------------------------------------------
