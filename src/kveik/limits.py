@@ -69,9 +69,7 @@ MAX_PREFACE: Final = 8 * KIB  # bytes of a first line that are read to tell HTTP
 MAX_REPLY: Final = MAX_VALUE  # bytes of one reply; what asks for more is refused
 OUTPUT_BOUND: Final = 1 * MIB  # bytes of replies not yet sent; past it nothing more is read
 PUSH_BOUND: Final = 32 * MIB  # bytes told unasked and not yet sent; past it the reader is cut off
-WALK_ROWS: Final = (
-    1000  # entries a long command looks at before others have their turn (about 1 ms)
-)
+WALK_ROWS: Final = 1000  # entries a long command looks at before others' turn (about 1 ms)
 WALK_NOTED: Final = 2000  # new keys that a range may put in their places at once (about 2 ms)
 WALK_BYTES: Final = 256 * KIB  # of their values; a larger value is a step of its own
 WALK_CHUNKS: Final = 4  # of each source that such a step looks at; they may be all tombstones
@@ -93,9 +91,7 @@ FEED_HISTORY: Final = 4  # ended segments that a server keeps for KV.WATCH ... F
 ACCEPT_BATCH: Final = 4  # accepted in one go; less than the spare, so files never run out
 STOP_GRACE: Final = 5.0  # seconds that replies may take to drain at a graceful stop
 RANGE_LIMIT: Final = 1000  # entries of KV.RANGE where no LIMIT is given
-MAX_WILD: Final = (
-    1 * KIB
-)  # bytes of a pattern behind its first wildcard; a text's bytes pay for each
+MAX_WILD: Final = 1 * KIB  # bytes of a pattern behind its first wildcard; each text pays for them
 SCAN_COUNT: Final = 10  # entries that SCAN looks at where no COUNT is given; Redis' own default
 MAX_SCAN_COUNT: Final = 10_000  # entries that one SCAN looks at, whatever its COUNT (about 2 ms)
 SCAN_BYTES: Final = 256 * KIB  # of keys that one SCAN looks at; patterns are tried on each byte

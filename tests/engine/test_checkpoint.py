@@ -115,7 +115,7 @@ def test_writers_go_on_and_a_batch_is_in_it_whole_or_not_at_all(
 
     def write() -> None:
         number = 0
-        while not stop.is_set():
+        while not stop.wait(0.0005):  # no faster than the copies can be read
             number += 1
             db.put_many({("left", number): number, ("right", number): number})
 
