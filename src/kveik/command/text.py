@@ -59,6 +59,7 @@ class TextRequest(Request):
         if name == "SET":
             kind, data = _encoded(self._words[2], self._value)
             txn.put(stored, kind, data)
+            txn.tell(b"set", stored)
             return f"Key '{key}' set"
         cell = txn.get(stored)
         if cell is None:
@@ -66,6 +67,7 @@ class TextRequest(Request):
         if name == "GET":
             return cell
         txn.delete(stored)
+        txn.tell(b"del", stored)
         return None
 
     def _administer(self, name: str) -> object:
