@@ -170,6 +170,7 @@ FRAMED: Final[dict[str, Callable[[Transaction, Members], object]]] = {
     "KEYS": keys,
     "GET_RANGE": get_range,
 }
+WRITES: Final = (set_, delete, bulk_set, batch_put)
 
 
 class FramedRequest(Request):
@@ -199,6 +200,11 @@ class FramedRequest(Request):
         except CommandError as error:
             raise CommandError(f"NOT_AUTHENTICATED {error}") from None
         return DONE
+
+    def pauses(self, reads: bool) -> bool:
+        command = self.members.get("cmd")
+        operation = FRAMED.get(command.upper()) if isinstance(command, str) else None
+        return reads or operation in WRITES
 
     def name(self) -> str:
         return _shown(self.members.get("cmd"))

@@ -17,6 +17,7 @@ from kveik.errors import CommandError, LimitError
 from kveik.format.values import encode_json_value
 
 UNKNOWN: Final = "Unknown command"
+WRITES: Final = ("SET", "DELETE")
 USAGE: Final[dict[str, str]] = {
     "SET": "SET key value",
     "GET": "GET key",
@@ -83,6 +84,9 @@ class TextRequest(Request):
         client.closing = True
         client.server.stop()
         return "Server shutting down"
+
+    def pauses(self, reads: bool) -> bool:
+        return reads or (bool(self._words) and self._words[0] in WRITES)
 
     def name(self) -> str:
         return repr(self._words[0])
