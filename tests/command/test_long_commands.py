@@ -248,3 +248,53 @@ def test_to_delete_very_many_looks_at_none_of_them(desk: Desk) -> None:
     assert desk.run("DBSIZE") == 1
     assert desk.run("FLUSHALL") == "OK"
     assert desk.run("DBSIZE") == 0
+
+
+# --- SCAN and RANDOMKEY after many writes -------------------------------------------------------
+
+
+def test_a_scan_puts_new_keys_in_their_places_step_by_step(full: Desk) -> None:
+    assert full.run("SCAN 0 COUNT 10000") == [b"0", KEYS]
+    assert full.steps > 1
+    assert full.need == 1  # the commit that it shows
+    assert full.run("SCAN 0 COUNT 10000") == [b"0", KEYS]
+    assert full.steps == 0
+    assert free(full)
+
+
+def test_a_scan_goes_on_behind_such_a_step(full: Desk) -> None:
+    cursor, found = pair(full.run("SCAN 0 COUNT 10"))
+    assert found == KEYS[:10]
+    cursor, found = pair(full.run("SCAN", cursor, b"COUNT", b"10"))
+    assert found == KEYS[10:20]
+
+
+def test_randomkey_puts_new_keys_in_their_places_step_by_step(full: Desk) -> None:
+    assert full.run("RANDOMKEY") in KEYS
+    assert full.steps > 1
+    assert full.run("RANDOMKEY") in KEYS
+    assert full.steps == 0
+    assert free(full)
+
+
+def test_an_error_of_such_a_scan_lets_go_of_everything(full: Desk) -> None:
+    assert full.error("SCAN 0 COUNT 0") == "ERR syntax error"
+    assert full.error("SCAN 77") == "ERR invalid cursor"
+    assert free(full)
+
+
+def test_a_transaction_scans_at_once_its_own_writes_included(full: Desk) -> None:
+    for line in ("MULTI", "SCAN 0 COUNT 1", "RANDOMKEY", "SET a 1", "SCAN 0 COUNT 1", "EXEC"):
+        reply = full.run(line)
+    assert isinstance(reply, list)
+    assert pair(reply[0])[1] == KEYS[:1]
+    assert reply[1] in KEYS
+    assert pair(reply[3])[1] == [b"a"]
+    assert free(full)
+
+
+def pair(reply: object) -> tuple[bytes, list[bytes]]:
+    """A cursor and keys."""
+    assert isinstance(reply, list)
+    cursor, keys = reply
+    return cursor, keys

@@ -9,6 +9,9 @@ from tests.command.desk import Desk
 
 from kveik.command.info import SECTIONS
 from kveik.command.registry import COMMANDS
+from kveik.engine.lanes import ThreadLane
+from kveik.engine.upkeep import Upkeep
+from kveik.limits import MAX_BUFFERED, PUSH_BOUND
 from kveik.model import NO_REPLY
 
 # --- INFO ---------------------------------------------------------------------------------------
@@ -28,7 +31,9 @@ def info(desk: Desk, line: str = "INFO") -> dict[str, dict[str, str]]:
 
 def test_info_has_sections_of_names_and_values(desk: Desk) -> None:
     sections = info(desk)
-    expected = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster"
+    expected = (
+        "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Kveik"
+    )
     assert list(sections) == [*expected.split(), "Keyspace"]
     assert sections["Server"]["redis_version"] == "7.0.15"
     assert sections["Replication"]["role"] == "master"
@@ -84,14 +89,53 @@ def test_info_shows_what_the_server_counts(desk: Desk) -> None:
     server.now = server.started + 90_000
     server.connections, server.connections_ever, server.commands = 2, 30, 400
     server.used_memory = server.peak_memory = 1536 * 1024
+    server.bytes_in, server.bytes_out, server.buffered = 50, 60, 70
+    server.evicted, server.slow, server.refused = 8, 9, 10
     sections = info(desk)
     assert sections["Server"]["uptime_in_seconds"] == "90000"
     assert sections["Server"]["uptime_in_days"] == "1"
     assert sections["Clients"]["connected_clients"] == "2"
     assert sections["Stats"]["total_connections_received"] == "30"
     assert sections["Stats"]["total_commands_processed"] == "400"
+    assert sections["Stats"]["total_net_input_bytes"] == "50"
+    assert sections["Stats"]["total_net_output_bytes"] == "60"
+    assert sections["Stats"]["evicted_clients"] == "8"
+    assert sections["Stats"]["client_output_buffer_limit_disconnections"] == "9"
+    assert sections["Stats"]["rejected_connections"] == "10"
+    assert sections["Memory"]["kveik_buffered_bytes"] == "70"
+    desk.run("CONFIG RESETSTAT")
+    stats = info(desk)["Stats"]
+    for name in ("total_net_input_bytes", "evicted_clients", "rejected_connections"):
+        assert stats[name] == "0"
     assert sections["Memory"]["used_memory"] == "1572864"
     assert sections["Memory"]["used_memory_human"] == "1.50M"
+
+
+def test_info_shows_what_the_engine_has_done(desk: Desk) -> None:
+    desk.run("MSET a 1 b 2")
+    assert info(desk)["Stats"]["kveik_watches"] == "0"
+    desk.run("KV.WATCH a")
+    assert info(desk)["Stats"]["kveik_watches"] == "1"
+    engine = info(desk)["Kveik"]
+    assert all(name.startswith("kveik_") for name in engine)
+    assert engine["kveik_level_0"] == "tables=0,bytes=0,entries=0,tombstones=0"
+    assert engine["kveik_memtable_entries"] == "2"
+    assert (engine["kveik_cache_hits"], engine["kveik_stalled_seconds"]) == ("0", "0.000")
+    lane = ThreadLane(desk.store.disk)
+    desk.server.upkeep = upkeep = Upkeep(desk.store, lane, lane)
+    desk.write()
+    desk.settle()
+    desk.store.rotate()
+    desk.write()
+    desk.settle()
+    while (work := upkeep.due()) is not None:
+        work.perform()
+        upkeep.finish(work)
+    assert desk.run("GET a") == b"1"
+    engine = info(desk, "INFO kveik")["Kveik"]
+    assert engine["kveik_level_0"].startswith("tables=1,")
+    assert engine["kveik_flushes"] == "1"
+    assert engine["kveik_table_searches"] == "1"
 
 
 # --- CONFIG -------------------------------------------------------------------------------------
@@ -147,6 +191,33 @@ def test_what_is_set_is_what_the_server_does(desk: Desk) -> None:
     for _ in range(5):
         desk.run("PING")
     assert desk.run("SLOWLOG LEN") == 2
+
+
+@pytest.mark.parametrize(("text", "size"), [("2097152", 2 << 20), ("64mb", 64 << 20)])
+def test_what_connections_hold_back_together_is_bounded_as_set(
+    desk: Desk, text: str, size: int
+) -> None:
+    shown = {b"maxmemory-clients": b"%d" % MAX_BUFFERED}
+    assert desk.run("CONFIG GET maxmemory-clients") == shown
+    assert desk.run(f"CONFIG SET maxmemory-clients {text}") == "OK"
+    assert desk.server.most_buffered == size
+    assert desk.run("CONFIG GET maxmemory-clients") == {b"maxmemory-clients": b"%d" % size}
+
+
+@pytest.mark.parametrize("text", ["0", "x", "-1", "5%", "1" * 400, "9223372036854775808"])
+def test_that_bound_is_always_there(desk: Desk, text: str) -> None:
+    error = desk.error(f"CONFIG SET maxmemory-clients {text}")
+    assert error.startswith("ERR CONFIG SET failed (possibly related to argument 'maxmemory-cl")
+    assert desk.server.most_buffered == MAX_BUFFERED
+
+
+def test_how_much_one_connection_may_hold_back_is_fixed(desk: Desk) -> None:
+    limits = f"normal 0 0 0 slave 0 0 0 pubsub {PUSH_BOUND} 0 0"
+    found = desk.run("CONFIG GET client-output-buffer-limit")
+    assert found == {b"client-output-buffer-limit": limits.encode()}
+    assert desk.run("CONFIG SET client-output-buffer-limit", limits.encode()) == "OK"
+    error = desk.error("CONFIG SET client-output-buffer-limit", b"pubsub 0 0 0")
+    assert error.endswith("can't set immutable config")
 
 
 def test_no_more_connections_can_be_wanted_than_the_system_allows(desk: Desk) -> None:

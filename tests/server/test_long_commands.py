@@ -71,8 +71,10 @@ def turns(bench: Bench, other: Transport, ask: object) -> int:
         (frame("KV.COUNT", "-", "+"), b":%d\r\n" % MANY),
         (frame("KEYS", "*7"), None),
         (frame("KV.DELRANGE", "-", "+", "COUNT"), b":%d\r\n" % MANY),
+        (frame("SCAN", "0", "MATCH", "0000*", "COUNT", MANY), None),
+        (frame("RANDOMKEY"), None),
     ],
-    ids=["KV.RANGE", "KV.COUNT", "KEYS", "KV.DELRANGE"],
+    ids=["KV.RANGE", "KV.COUNT", "KEYS", "KV.DELRANGE", "SCAN", "RANDOMKEY"],
 )
 def test_others_are_answered_between_the_steps(
     bench: Bench, request_: bytes, reply: bytes | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.server.bench import Bench
 from tests.support.wire import frame
@@ -235,6 +237,58 @@ def test_from_before_the_log_begins_is_refused_and_names_the_oldest(bench: Bench
     assert 1 < oldest < 12
     assert ask(bench, "KV.WATCH", "a", "FROM", oldest - 1).startswith(b":%d\r\n" % (oldest - 1))
     assert ask(bench, "KV.WATCH", "o", "FROM", oldest - 2).startswith(b"-LOGGONE ")
+
+
+def test_the_place_of_a_watch_is_looked_for_beside_the_loop(bench: Bench) -> None:
+    do(bench, frame("SET", "a", 1), frame("SET", "a", 2), frame("SET", "a", 3))
+    works: list[tuple[Callable[[], None], Callable[[], None]]] = []
+    bench.server.feeds.beside = lambda work, done: works.append((work, done))
+    bench.session.data_received(frame("KV.WATCH", "a", "FROM", 2) + frame("PING"))
+    other, transport = bench.connect()
+    other.data_received(frame("GET", "a"))
+    bench.loop.once()
+    assert (bench.transport.written, transport.written) == (b"", b"$1\r\n3\r\n")
+    for _ in range(2):  # it is found, then read
+        work, done = works.pop(0)
+        work()
+        done()
+        bench.loop.turn()
+    assert bench.transport.written.replace(b"+PONG\r\n", b"") == b":2\r\n" + pushes(
+        told(b"a", 3, [b"put", b"a", b"3"])
+    )
+
+
+def test_a_place_that_nobody_waits_for_any_more_is_forgotten(bench: Bench) -> None:
+    do(bench, frame("SET", "a", 1), frame("SET", "a", 2))
+    works: list[tuple[Callable[[], None], Callable[[], None]]] = []
+    bench.server.feeds.beside = lambda work, done: works.append((work, done))
+    bench.session.data_received(frame("KV.WATCH", "a", "FROM", 1))
+    bench.session.connection_lost(None)
+    work, done = works.pop(0)
+    work()
+    done()
+    bench.loop.turn()
+    assert not bench.server.feeds.all
+    assert not works
+
+
+def test_a_place_that_cannot_be_read_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    do(bench, frame("SET", "a", 1), frame("SET", "a", 2))
+
+    def broken(disk: MemoryDisk) -> list[str]:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(MemoryDisk, "names", broken)
+    answer = ask(bench, "KV.WATCH", "a", "FROM", 1)
+    assert answer == b"-ERR the data could not be read: [Errno 5] Input/output error\r\n"
+    assert not bench.server.feeds.all
+
+
+def test_a_watch_cannot_begin_in_a_transaction(bench: Bench) -> None:
+    ask(bench, "MULTI")
+    assert ask(bench, "KV.WATCH", "a") == b"-ERR Command not allowed inside a transaction\r\n"
+    assert ask(bench, "KV.UNWATCH") == b"+QUEUED\r\n"
+    assert ask(bench, "EXEC").startswith(b"-EXECABORT ")
 
 
 def test_history_is_kept_where_the_server_asks_for_it(bench: Bench) -> None:

@@ -109,7 +109,11 @@ def bitfield(txn: Transaction, args: list[bytes]) -> object:
     if reach > len(data):
         data += bytes(reach - len(data))
     answers = [each.perform(data) for each in operations]
-    txn.put(args[1], BYTES, bytes(data), 0 if cell is None else cell.expires)
+    if data != old:
+        txn.put(args[1], BYTES, bytes(data), 0 if cell is None else cell.expires)
+        done = [at for at in range(len(answers)) if answers[at] is not None]
+        if any([operations[at].name != b"GET" for at in done]):
+            txn.tell(b"setbit", args[1])  # not where every write overflowed, as in Redis
     return answers
 
 

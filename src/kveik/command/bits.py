@@ -56,6 +56,7 @@ def setbit(txn: Transaction, args: list[bytes]) -> object:
         byte = byte | mask if new else byte & ~mask
         changed = overwritten(data, at, bytes((byte,)))
         txn.put(args[1], BYTES, changed, 0 if cell is None else cell.expires)
+        txn.tell(b"setbit", args[1])
     return int(old)
 
 
@@ -181,8 +182,9 @@ def bitop(txn: Transaction, args: list[bytes]) -> object:
             result = data if at == 3 else _combined(operation, result, data)
     if result:
         txn.put(args[2], BYTES, result)
-    else:
-        txn.delete(args[2])
+        txn.tell(b"set", args[2])
+    elif txn.delete(args[2]):
+        txn.tell(b"del", args[2])
     return len(result)
 
 

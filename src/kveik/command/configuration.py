@@ -14,9 +14,19 @@ from kveik.command.command import Command, family, member, on_client
 from kveik.command.glob import Glob
 from kveik.command.state import Client, Server
 from kveik.errors import CommandError
-from kveik.limits import MAX_CONNECTIONS, MAX_PASSWORD, MAX_SLOWLOG, SLOWLOG_ENTRIES, SLOWLOG_TIME
+from kveik.limits import (
+    MAX_BUFFERED,
+    MAX_CONNECTIONS,
+    MAX_PASSWORD,
+    MAX_SLOWLOG,
+    OUTPUT_BOUND,
+    PUSH_BOUND,
+    SLOWLOG_ENTRIES,
+    SLOWLOG_TIME,
+)
 from kveik.model import OK
 from kveik.native import i64
+from kveik.sizes import parse_size
 
 MAX_PATTERN: Final = 64  # bytes of a CONFIG GET pattern; no name is longer
 FIXED: Final = "can't set immutable config"
@@ -66,16 +76,33 @@ def _latency_time(server: Server, number: i64) -> None:
     server.measures.latency_time = number
 
 
+def _most_buffered(server: Server, number: i64) -> None:
+    server.most_buffered = number
+
+
+class Size(Whole):
+    """As Whole, of bytes, with a unit perhaps."""
+
+    def read(self, text: bytes) -> int:
+        try:
+            return super().read(b"%d" % parse_size(text.decode("utf-8", "replace")))
+        except (ValueError, OverflowError):
+            raise CommandError("argument must be a memory value") from None
+
+
 _NUMBERS: Final[dict[str, Whole]] = {
     "latency-monitor-threshold": Whole(0, MAX_I64, _latency_time),
     "maxclients": Whole(1, (1 << 32) - 1, _most_connections),
+    "maxmemory-clients": Size(OUTPUT_BOUND, MAX_I64, _most_buffered),
     "slowlog-log-slower-than": Whole(-1, MAX_I64, _slow_time),
     "slowlog-max-len": Whole(0, MAX_I64, _slow_most),
     "timeout": Whole(0, (1 << 31) - 1, _timeout),
 }
 _DEFAULTS: Final[dict[str, str]] = {
+    "client-output-buffer-limit": f"normal 0 0 0 slave 0 0 0 pubsub {PUSH_BOUND} 0 0",
     "latency-monitor-threshold": "0",
     "maxclients": str(MAX_CONNECTIONS),
+    "maxmemory-clients": str(MAX_BUFFERED),
     "notify-keyspace-events": "",
     "requirepass": "",
     "slowlog-log-slower-than": str(SLOWLOG_TIME),
@@ -187,7 +214,8 @@ def resetstat(client: Client, args: list[bytes]) -> object:
     server.measures.reset(server.plain_hits + server.plain_misses, server.plain_sets)
     server.forgotten = server.performed()
     server.connections_before = server.connections_ever
-    server.refused = 0
+    server.refused = server.evicted = server.slow = server.idle = 0
+    server.bytes_in = server.bytes_out = 0
     return OK
 
 

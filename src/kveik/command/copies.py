@@ -40,7 +40,10 @@ def copy(txn: Transaction, args: list[bytes]) -> object:
     if database == source and args[1] == args[2]:
         raise CommandError(SAME)
     cell = txn.get(args[1])
-    return int(cell is not None and _put(txn, database, args[2], cell, replace))
+    if cell is None or not _put(txn, database, args[2], cell, replace):
+        return 0
+    txn.tell(b"copy_to", args[2], database)
+    return 1
 
 
 def move(txn: Transaction, args: list[bytes]) -> object:
@@ -55,6 +58,8 @@ def move(txn: Transaction, args: list[bytes]) -> object:
     if cell is None or not _put(txn, database, args[1], cell, False):
         return 0
     txn.delete(args[1])
+    txn.tell(b"move_from", args[1])
+    txn.tell(b"move_to", args[1], database)
     return 1
 
 
@@ -87,7 +92,9 @@ def _rename(txn: Transaction, old: bytes, new: bytes, replace: bool) -> bool:
     if old == new or (not replace and txn.get(new) is not None):
         return False
     txn.delete(old)
+    txn.tell(b"rename_from", old)
     txn.put(new, cell.kind, cell.data, cell.expires)
+    txn.tell(b"rename_to", new)
     return True
 
 

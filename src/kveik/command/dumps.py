@@ -51,7 +51,8 @@ def _check_use(word: bytes, number: int) -> None:
 def restore(txn: Transaction, args: list[bytes]) -> object:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds | FREQ frequency]"""
     options = RestoreOptions(args)
-    if not options.replace and txn.get(args[1]) is not None:
+    there = txn.get(args[1]) is not None
+    if there and not options.replace:
         raise CommandError("BUSYKEY Target key name already exists.")
     ttl = integer(args[2])
     if ttl < 0:
@@ -59,7 +60,10 @@ def restore(txn: Transaction, args: list[bytes]) -> object:
     data = _unpacked(args[3])
     if ttl > 0 and not options.absolute:
         ttl = min(ttl, MAX_I64 - txn.now()) + txn.now()
-    put_until(txn, args[1], BYTES, data, ttl)
+    if put_until(txn, args[1], BYTES, data, ttl):
+        txn.tell(b"restore", args[1])
+    elif there:
+        txn.tell(b"del", args[1])
     return OK
 
 

@@ -32,12 +32,13 @@ def expiry(txn: Transaction, unit: bytes, text: bytes, command: str) -> i64:
     return number * scale + base
 
 
-def put_until(txn: Transaction, key: bytes, kind: i64, data: bytes, expires: i64) -> None:
-    """Write a value; one that has expired already only deletes what was there."""
+def put_until(txn: Transaction, key: bytes, kind: i64, data: bytes, expires: i64) -> bool:
+    """Write a value; False for one that has expired already: it only deletes what was there."""
     if expires != 0 and expires <= txn.now():
         txn.delete(key)
-    else:
-        txn.put(key, kind, data, expires)
+        return False
+    txn.put(key, kind, data, expires)
+    return True
 
 
 def _invalid(command: str) -> CommandError:
@@ -75,8 +76,10 @@ def _expire(txn: Transaction, args: list[bytes], unit: bytes, command: str) -> i
         return 0
     if when <= txn.now():
         txn.delete(args[1])
+        txn.tell(b"del", args[1])
     else:
         txn.put(args[1], cell.kind, cell.data, when)
+        txn.tell(b"expire", args[1])
     return 1
 
 
@@ -118,6 +121,7 @@ def persist(txn: Transaction, args: list[bytes]) -> object:
     if cell is None or cell.expires == 0:
         return 0
     txn.put(args[1], cell.kind, cell.data)
+    txn.tell(b"persist", args[1])
     return 1
 
 

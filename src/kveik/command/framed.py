@@ -51,8 +51,11 @@ def get(txn: Transaction, request: Members) -> object:
 
 
 def delete(txn: Transaction, request: Members) -> object:
-    found = txn.delete(_key(_member(request, "key", "MISSING_KEY")))
-    return DONE if found else dump("NOT_FOUND")
+    key = _key(_member(request, "key", "MISSING_KEY"))
+    if not txn.delete(key):
+        return dump("NOT_FOUND")
+    txn.tell(b"del", key)
+    return DONE
 
 
 def exists(txn: Transaction, request: Members) -> object:
@@ -167,6 +170,7 @@ FRAMED: Final[dict[str, Callable[[Transaction, Members], object]]] = {
     "KEYS": keys,
     "GET_RANGE": get_range,
 }
+WRITES: Final = (set_, delete, bulk_set, batch_put)
 
 
 class FramedRequest(Request):
@@ -196,6 +200,11 @@ class FramedRequest(Request):
         except CommandError as error:
             raise CommandError(f"NOT_AUTHENTICATED {error}") from None
         return DONE
+
+    def pauses(self, reads: bool) -> bool:
+        command = self.members.get("cmd")
+        operation = FRAMED.get(command.upper()) if isinstance(command, str) else None
+        return reads or operation in WRITES
 
     def name(self) -> str:
         return _shown(self.members.get("cmd"))
@@ -230,7 +239,9 @@ def _put(txn: Transaction, key: object, value: object) -> None:
         kind, data = encode_plain(value)
     except LimitError as error:
         raise CommandError(f"VALUE_TOO_LARGE {error}") from None
-    txn.put(_key(key), kind, data)
+    stored = _key(key)
+    txn.put(stored, kind, data)
+    txn.tell(b"set", stored)
 
 
 def _member(request: Members, name: str, code: str) -> object:

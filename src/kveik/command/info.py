@@ -12,6 +12,7 @@ from kveik.command.command import Command, on_client
 from kveik.command.measures import BUCKETS, Calls
 from kveik.command.sessions import REDIS_VERSION
 from kveik.command.state import Client, Server
+from kveik.engine.statistics import statistics
 from kveik.limits import DATABASES
 from kveik.model import Verbatim
 
@@ -30,10 +31,36 @@ SECTIONS: Final = (
     "Errorstats",
     "Latencystats",
     "Cluster",
+    "Kveik",
     "Keyspace",
 )
 RARE: Final = frozenset(("Commandstats", "Latencystats"))  # shown where they are asked for
 ALL: Final = frozenset(("all", "everything"))
+ALWAYS: Final[dict[str, Lines]] = {
+    "Replication": {"role": "master", "connected_slaves": 0, "master_repl_offset": 0},
+    "Modules": {},
+    "Cluster": {"cluster_enabled": 0},
+}
+ENGINE: Final = (  # of engine.statistics
+    "memtables",
+    "memtable_entries",
+    "cache_hits",
+    "cache_misses",
+    "cache_bytes",
+    "cache_capacity",
+    "cache_evictions",
+    "table_searches",
+    "read_amplification",
+    "write_amplification",
+    "flushes",
+    "flushed_bytes",
+    "compactions",
+    "compaction_read_bytes",
+    "compaction_written_bytes",
+    "compaction_seconds",
+    "stalled_seconds",
+    "debt",
+)
 PERCENTILES: Final = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
 
 
@@ -62,8 +89,6 @@ def _section(server: Server, title: str) -> Lines:
         return _persistence(server)
     if title == "Stats":
         return _stats(server)
-    if title == "Replication":
-        return {"role": "master", "connected_slaves": 0, "master_repl_offset": 0}
     if title == "CPU":
         return {
             "used_cpu_sys": f"{server.cpu_system:.6f}",
@@ -76,9 +101,9 @@ def _section(server: Server, title: str) -> Lines:
         return {f"errorstat_{code}": f"count={count}" for code, count in errors.items()}
     if title == "Latencystats":
         return _latencystats(server)
-    if title == "Cluster":
-        return {"cluster_enabled": 0}
-    return _keyspace(server) if title == "Keyspace" else {}
+    if title == "Kveik":
+        return _engine(server)
+    return _keyspace(server) if title == "Keyspace" else ALWAYS[title]
 
 
 def _server(server: Server) -> Lines:
@@ -117,6 +142,7 @@ def _memory(server: Server) -> Lines:
         "maxmemory_human": "0B",
         "maxmemory_policy": "noeviction",
         "kveik_queued_bytes": server.queued,
+        "kveik_buffered_bytes": server.buffered,
     }
 
 
@@ -154,14 +180,32 @@ def _stats(server: Server) -> Lines:
         "total_connections_received": server.connections_ever - server.connections_before,
         "total_commands_processed": server.performed() - server.forgotten,
         "instantaneous_ops_per_sec": int(server.rate),
+        "total_net_input_bytes": server.bytes_in,
+        "total_net_output_bytes": server.bytes_out,
         "rejected_connections": server.refused,
+        "evicted_clients": server.evicted,
+        "client_output_buffer_limit_disconnections": server.slow,
         "kveik_idle_connections_closed": server.idle,
         "evicted_keys": 0,
         "pubsub_channels": len(server.channels),
         "pubsub_patterns": len(server.patterns),
         "pubsubshard_channels": len(server.shard_channels),
+        "kveik_watches": len(server.feeds.all),
         "total_error_replies": sum(server.measures.errors.values()),
     }
+
+
+def _engine(server: Server) -> Lines:
+    """The engine's own statistics; sizes in bytes, times in seconds, counts since the start."""
+    found = statistics(server.store, server.upkeep)
+    lines: Lines = {}
+    for number, level in enumerate(found["levels"]):
+        facts = ",".join([f"{name}={value}" for name, value in level.items()])
+        lines[f"kveik_level_{number}"] = facts
+    for name in ENGINE:
+        value = found[name]
+        lines[f"kveik_{name}"] = f"{value:.3f}" if isinstance(value, float) else value
+    return lines
 
 
 def _commandstats(server: Server) -> Lines:

@@ -23,8 +23,10 @@ def kv_cas(txn: Transaction, args: list[bytes]) -> object:
         return 0
     if len(args) == 3:
         txn.delete(args[1])
+        txn.tell(b"del", args[1])
     else:
         txn.put(args[1], BYTES, args[3], old.expires if len(args) == 5 else 0)
+        txn.tell(b"set", args[1])
     return 1
 
 

@@ -41,6 +41,7 @@ def _add(txn: Transaction, key: bytes, by: int) -> int:
     if not -MAX_I64 - 1 <= total <= MAX_I64:
         raise CommandError("ERR increment or decrement would overflow")
     txn.put(key, BYTES, b"%d" % total, 0 if cell is None else cell.expires)
+    txn.tell(b"incrby", key)
     return total
 
 
@@ -56,6 +57,7 @@ def incrbyfloat(txn: Transaction, args: list[bytes]) -> object:
         raise CommandError("ERR increment would produce NaN or Infinity")
     data = longdouble.show(total)
     txn.put(args[1], BYTES, data, 0 if cell is None else cell.expires)
+    txn.tell(b"incrbyfloat", args[1])
     return data
 
 

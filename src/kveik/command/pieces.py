@@ -19,11 +19,13 @@ def append(txn: Transaction, args: list[bytes]) -> object:
     cell = txn.get(args[1])
     if cell is None:
         txn.put(args[1], BYTES, args[2])
+        txn.tell(b"append", args[1])
         return len(args[2])
     size = len(cell.data) + len(args[2])
     if size > MAX_VALUE:
         raise CommandError(TOO_LONG)
     txn.put(args[1], BYTES, cell.data + args[2], cell.expires)
+    txn.tell(b"append", args[1])
     return size
 
 
@@ -54,6 +56,7 @@ def setrange(txn: Transaction, args: list[bytes]) -> object:
         raise CommandError(TOO_LONG)
     changed = overwritten(data, offset, piece)
     txn.put(args[1], BYTES, changed, 0 if cell is None else cell.expires)
+    txn.tell(b"setrange", args[1])
     return len(changed)
 
 

@@ -91,7 +91,8 @@ def kv_count(txn: Transaction, args: list[bytes]) -> object:
 def kv_delrange(txn: Transaction, args: list[bytes]) -> object:
     """KV.DELRANGE min max [COUNT]: OK, or with COUNT how many entries it has deleted.
 
-    One mark in the log deletes any number of keys, at once and as a whole. To count them takes as
+    One mark in the log deletes any number of keys, at once and as a whole, and so names none: there
+    is no keyspace notification (as of FLUSHDB), KV.WATCH tells the range. To count them takes as
     long as KV.COUNT; they are gone before that begins.
     """
     if len(args) > 4 or (len(args) == 4 and args[3].upper() != b"COUNT"):

@@ -1,7 +1,8 @@
 """SCAN, and RANDOMKEY: keys without a range. Called through the registry.
 
 Keys are in order, so a cursor stands for "behind this key" (see cursors). A pattern's beginning
-bounds the range, so that `SCAN 0 MATCH user:*` reads the users alone.
+bounds the range, so that `SCAN 0 MATCH user:*` reads the users alone. Where very many keys are new
+both take a Job, which puts these in their places first.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from random import Random
 from typing import Final
 
 from kveik.command.arguments import SYNTAX, integer
-from kveik.command.command import Command, on_both
+from kveik.command.command import BothFunction, Command, on_both
 from kveik.command.glob import Glob
 from kveik.command.state import Client
+from kveik.command.walk import Instant, crowded
 from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
@@ -57,8 +59,33 @@ class ScanOptions:
             at += 1
 
 
+class Later(Instant):
+    """A command whose keys are put in their places first."""
+
+    def __init__(
+        self, function: BothFunction, txn: Transaction, client: Client, args: list[bytes]
+    ) -> None:
+        super().__init__(txn)
+        self._function = function
+        self._client = client
+        self._args = args
+        self._reply: object = None
+
+    def step(self) -> bool:
+        if self.prepared():
+            return True
+        self._reply = self._function(self.txn, self._client, self._args)
+        self.seen = max(self.seen, self.txn.seen)
+        return False
+
+    def reply(self) -> object:
+        return self._reply
+
+
 def scan(txn: Transaction, client: Client, args: list[bytes]) -> object:
     """SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]"""
+    if crowded(txn):
+        return Later(scan, txn, client, args)
     cursors = client.server.cursors
     number = _number(args[1])
     options = ScanOptions(args)
@@ -113,6 +140,8 @@ def _look(txn: Transaction, options: ScanOptions, start: bytes, found: list[byte
 
 def randomkey(txn: Transaction, client: Client, args: list[bytes]) -> object:
     """Nil, too, where nothing but very many deleted keys was found."""
+    if crowded(txn):
+        return Later(randomkey, txn, client, args)
     cursors = client.server.cursors
     random = Random(cursors.draws)
     key: bytes | None = None

@@ -15,6 +15,7 @@ from kveik.command.measures import Measures
 from kveik.disk.api import Disk
 from kveik.engine.notices import Notices
 from kveik.engine.store import Store
+from kveik.engine.upkeep import Upkeep
 from kveik.errors import CommandError
 from kveik.limits import MAX_BUFFERED, MAX_CONNECTIONS
 from kveik.model import Push
@@ -223,6 +224,7 @@ class Server:
         self.last_sync = started  # Unix seconds
         self.cursors = Cursors()
         self.feeds = Feeds(store)
+        self.upkeep: Upkeep | None = None  # for its statistics
         self.keep_up: Callable[[], None] = _nothing  # begins whatever upkeep is due
         self.beside: Callable[[Callable[[], None]], None] = _nowhere  # runs it on another thread
         self.place: Callable[[], Disk] = _no_place  # makes an empty directory for a copy

@@ -30,10 +30,12 @@ def set_(txn: Transaction, args: list[bytes]) -> object:
     if written:
         keep = options.keep_ttl and old is not None
         expires = old.expires if keep and old is not None else options.expires
-        put_until(txn, args[1], BYTES, args[2], expires)
+        lives = put_until(txn, args[1], BYTES, args[2], expires)
         txn.tell(b"set", args[1])
         if options.expires > 0:
             txn.tell(b"expire", args[1])
+        if not lives:
+            txn.tell(b"expired", args[1])
     if options.get:
         return None if old is None else old.data
     return OK if written else None
@@ -71,24 +73,31 @@ def setnx(txn: Transaction, args: list[bytes]) -> object:
     if txn.get(args[1]) is not None:
         return 0
     txn.put(args[1], BYTES, args[2])
+    txn.tell(b"set", args[1])
     return 1
 
 
 def setex(txn: Transaction, args: list[bytes]) -> object:
     """SETEX key seconds value"""
-    txn.put(args[1], BYTES, args[3], expiry(txn, b"EX", args[2], "setex"))
-    return OK
+    return _set_until(txn, args, b"EX", "setex")
 
 
 def psetex(txn: Transaction, args: list[bytes]) -> object:
     """PSETEX key milliseconds value"""
-    txn.put(args[1], BYTES, args[3], expiry(txn, b"PX", args[2], "psetex"))
+    return _set_until(txn, args, b"PX", "psetex")
+
+
+def _set_until(txn: Transaction, args: list[bytes], unit: bytes, command: str) -> object:
+    txn.put(args[1], BYTES, args[3], expiry(txn, unit, args[2], command))
+    txn.tell(b"set", args[1])
+    txn.tell(b"expire", args[1])
     return OK
 
 
 def getset(txn: Transaction, args: list[bytes]) -> object:
     old = txn.data(args[1])
     txn.put(args[1], BYTES, args[2])
+    txn.tell(b"set", args[1])
     return old
 
 
@@ -96,6 +105,7 @@ def getdel(txn: Transaction, args: list[bytes]) -> object:
     old = txn.data(args[1])
     if old is not None:
         txn.delete(args[1])
+        txn.tell(b"del", args[1])
     return old
 
 
@@ -119,8 +129,11 @@ def getex(txn: Transaction, args: list[bytes]) -> object:
     if unit == b"PERSIST":
         if cell.expires != 0:
             txn.put(args[1], cell.kind, cell.data)
+            txn.tell(b"persist", args[1])
     elif unit:
-        put_until(txn, args[1], cell.kind, cell.data, expiry(txn, unit, text, "getex"))
+        until = expiry(txn, unit, text, "getex")
+        lives = put_until(txn, args[1], cell.kind, cell.data, until)
+        txn.tell(b"expire" if lives else b"del", args[1])
     return cell.data
 
 

@@ -17,6 +17,7 @@ from kveik.errors import CommandError, LimitError
 from kveik.format.values import encode_json_value
 
 UNKNOWN: Final = "Unknown command"
+WRITES: Final = ("SET", "DELETE")
 USAGE: Final[dict[str, str]] = {
     "SET": "SET key value",
     "GET": "GET key",
@@ -59,6 +60,7 @@ class TextRequest(Request):
         if name == "SET":
             kind, data = _encoded(self._words[2], self._value)
             txn.put(stored, kind, data)
+            txn.tell(b"set", stored)
             return f"Key '{key}' set"
         cell = txn.get(stored)
         if cell is None:
@@ -66,6 +68,7 @@ class TextRequest(Request):
         if name == "GET":
             return cell
         txn.delete(stored)
+        txn.tell(b"del", stored)
         return None
 
     def _administer(self, name: str) -> object:
@@ -81,6 +84,9 @@ class TextRequest(Request):
         client.closing = True
         client.server.stop()
         return "Server shutting down"
+
+    def pauses(self, reads: bool) -> bool:
+        return reads or (bool(self._words) and self._words[0] in WRITES)
 
     def name(self) -> str:
         return repr(self._words[0])

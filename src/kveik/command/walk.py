@@ -18,11 +18,16 @@ from kveik.model import Pages
 from kveik.native import i64
 
 
+def crowded(txn: Transaction) -> bool:
+    """Whether so many keys are new that to put them in their places takes a Job."""
+    return txn.noted() > WALK_NOTED and not txn.dirty()
+
+
 def short(
     txn: Transaction, start: bytes, stop: bytes | None, reverse: bool = False, most: i64 = -1
 ) -> Rows | None:
     """The entries from start to stop, at most `most`; None if that takes a Job."""
-    if txn.noted() > WALK_NOTED and not txn.dirty():
+    if crowded(txn):
         return None
     rows = Rows()
     limit: i64 = most if 0 <= most < WALK_ROWS else WALK_ROWS
@@ -33,28 +38,48 @@ def short(
     return rows
 
 
-class Walk(Job):
+class Instant(Job):
+    """Reads one instant, once its new keys are in their places. txn: what to read it with."""
+
+    def __init__(self, txn: Transaction) -> None:
+        super().__init__()
+        self.txn = txn
+        self._snapshot: Snapshot | None = None
+        if not txn.dirty():
+            self._snapshot = txn.snapshot()
+            self.txn = Transaction(self._snapshot)
+            self.txn.begin(txn.database)
+
+    def prepared(self) -> bool:
+        """Whether there was something to do before anything can be read."""
+        snapshot = self._snapshot
+        if snapshot is not None:
+            for memtable in snapshot.view.memtables:
+                if memtable.prepare(WALK_ROWS):
+                    return True
+        return False
+
+    def end(self) -> None:
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is not None:
+            snapshot.let_go()
+
+
+class Walk(Instant):
     """Goes through a range; `take` is given the rows of each page."""
 
     def __init__(
         self, txn: Transaction, start: bytes, stop: bytes | None, reverse: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__(txn)
         self._rows = Rows()  # of a page that a Fault may have broken off
-        self._snapshot: Snapshot | None = None
-        if txn.dirty():
-            self._scan: Scan | None = txn.scanner(start, stop, reverse)
-            return
-        self._snapshot = txn.snapshot()
-        own = Transaction(self._snapshot)
-        own.begin(txn.database)
-        self._scan = own.scanner(start, stop, reverse)
+        self._scan: Scan | None = self.txn.scanner(start, stop, reverse)
 
     def step(self) -> bool:
         scan = self._scan
         if scan is None:
             return False
-        if self._prepared():
+        if self.prepared():
             return True
         rows = self._rows
         more = scan.page(rows, WALK_ROWS, WALK_BYTES, WALK_CHUNKS)
@@ -65,24 +90,13 @@ class Walk(Job):
         self.end()
         return False
 
-    def _prepared(self) -> bool:
-        """Whether there was something to do before anything can be read."""
-        snapshot = self._snapshot
-        if snapshot is not None:
-            for memtable in snapshot.view.memtables:
-                if memtable.prepare(WALK_ROWS):
-                    return True
-        return False
-
     def take(self, rows: Rows) -> bool:
         """Use the next rows; False if they are enough."""
         raise NotImplementedError
 
     def end(self) -> None:
         self._scan = None
-        snapshot, self._snapshot = self._snapshot, None
-        if snapshot is not None:
-            snapshot.let_go()
+        super().end()
 
 
 class Count(Walk):

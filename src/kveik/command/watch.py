@@ -12,42 +12,87 @@ from typing import Final
 from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import Command, on_client
 from kveik.command.feed import Feed
+from kveik.command.job import Job
 from kveik.command.state import Client
 from kveik.engine.tail import LogGone, Tail
-from kveik.errors import CommandError
+from kveik.errors import CommandError, KveikError
 from kveik.limits import MAX_FEEDS, MAX_KEY
+
+LOOK: Final = 0.002  # seconds between looks at whether it is found
 
 
 def kv_watch(client: Client, args: list[bytes]) -> object:
     """KV.WATCH prefix [FROM lsn]: the LSN behind which it begins, that of what is safe now.
 
-    FROM: everything behind an earlier one, for as long as the log is kept.
+    FROM: everything behind an earlier one, for as long as the log is kept. Where that stands is
+    looked for beside the loop, as the first commit of each segment is read, and may be large.
     """
-    feeds = client.server.feeds
     prefix = args[1]
     if len(args) not in (2, 4) or (len(args) == 4 and args[2].upper() != b"FROM"):
         raise CommandError(SYNTAX)
     if len(prefix) > MAX_KEY:
         raise CommandError(f"ERR a key has at most {MAX_KEY} bytes")
-    client.feeds = [feed for feed in client.feeds if feed in feeds.all]
-    if any([feed.prefix == prefix for feed in client.feeds]):
-        raise CommandError("ERR this prefix is watched already")
-    if len(feeds.all) >= MAX_FEEDS:
-        raise CommandError(f"ERR at most {MAX_FEEDS} prefixes can be watched at once")
+    _check(client, prefix)
+    feeds = client.server.feeds
     place = feeds.place
     lsn = integer(args[3]) if len(args) == 4 else place.lsn
     if not 0 <= lsn <= place.lsn:
         raise CommandError(f"ERR FROM is an LSN from 0 to {place.lsn}, the last one that is safe")
     tail = Tail(feeds.disk, lsn, place if lsn == place.lsn else None)
-    if lsn < place.lsn:
-        try:
-            tail.find()
-        except LogGone as gone:
-            raise CommandError(f"LOGGONE {gone}") from None
-    feed = Feed(feeds, client, client.database, prefix, tail)
+    return Search(client, prefix, tail) if lsn < place.lsn else _begin(client, prefix, tail)
+
+
+def _check(client: Client, prefix: bytes) -> None:
+    """CommandError if there cannot be another watch."""
+    feeds = client.server.feeds
+    client.feeds = [feed for feed in client.feeds if feed in feeds.all]
+    if any([feed.prefix == prefix for feed in client.feeds]):
+        raise CommandError("ERR this prefix is watched already")
+    if len(feeds.all) >= MAX_FEEDS:
+        raise CommandError(f"ERR at most {MAX_FEEDS} prefixes can be watched at once")
+
+
+def _begin(client: Client, prefix: bytes, tail: Tail) -> object:
+    lsn = tail.lsn
+    feed = Feed(client.server.feeds, client, client.database, prefix, tail)
     client.feeds.append(feed)
     feed.go_on()
     return lsn
+
+
+class Search(Job):
+    """Waits until the place of a watch in the log has been found."""
+
+    def __init__(self, client: Client, prefix: bytes, tail: Tail) -> None:
+        super().__init__()
+        self.delay = LOOK
+        self._client = client
+        self._prefix = prefix
+        self._tail = tail
+        self._found = False
+        self._error: Exception | None = None
+        client.server.feeds.beside(self._find, self._done)
+
+    def _find(self) -> None:
+        """Beside the loop."""
+        try:
+            self._tail.find()
+        except LogGone as gone:
+            self._error = CommandError(f"LOGGONE {gone}")
+        except (KveikError, OSError) as error:
+            self._error = error
+
+    def _done(self) -> None:
+        self._found = True
+
+    def step(self) -> bool:
+        if self._error is not None and self._found:
+            raise self._error
+        return not self._found
+
+    def reply(self) -> object:
+        _check(self._client, self._prefix)  # others have begun watches meanwhile
+        return _begin(self._client, self._prefix, self._tail)
 
 
 def kv_unwatch(client: Client, args: list[bytes]) -> object:
@@ -66,7 +111,7 @@ COMMANDS: Final[list[Command]] = [
         kv_watch,
         "KV.WATCH",
         -2,
-        "pubsub noscript",
+        "pubsub noscript no_multi",
         "pubsub",
         "Tells of changes to the keys with a prefix, from now on or from an earlier one.",
         since="0.1.0",

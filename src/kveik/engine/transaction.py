@@ -98,10 +98,14 @@ class Transaction:
                 self._indexed = 0
         del self.notices.events[self._mark_events :]
 
-    def tell(self, event: bytes, key: bytes) -> None:
-        """Tell whoever listens what happens to a key, named as Redis names it."""
+    def tell(self, event: bytes, key: bytes, database: i64 = -1) -> None:
+        """Tell whoever listens what happens to a key, named as Redis names it.
+
+        database: where that is not the selected one.
+        """
         if self.notices.on:
-            self.notices.events.append(Event(self.database, event, key))
+            where = self.database if database < 0 else database
+            self.notices.events.append(Event(where, event, key))
 
     def hold(self, pinned: list[Cached]) -> None:
         """Keep what a fault has pinned until the command has been run; it may need much."""

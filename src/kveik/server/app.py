@@ -134,6 +134,7 @@ class App:
         for address, bound in sockets:
             make = self._session_factory(loop, address.protocol)
             listeners.append(await listen(bound, make))
+        self._server.upkeep = keeper.upkeep
         self._server.keep_up = lambda: _keep_up(gate, keeper)
         self._server.beside = keeper.beside
         self._server.place = Places(self._config).new

@@ -210,10 +210,10 @@ class Host:
         if txn.dirty():
             self.need = self._store.commit(txn.writes)
             self.gate.commit_soon()
-            if not self.server.writes_plain:
-                self._tell(txn.writes)
         else:
             self.need = txn.seen
+        if not self.server.writes_plain:
+            self._tell(txn.writes)
         if isinstance(reply, Job):
             reply.seen = max(reply.seen, self.need)
             self._put_aside(reply)
@@ -241,7 +241,7 @@ class Host:
             pubsub.notify(self.server, stored[0], b"expired", stored[1:])
 
     def _tell(self, writes: Writes) -> None:
-        """Tell those who want to know of what has just been committed."""
+        """Tell those who want to know of what has just been done, and committed."""
         server = self.server
         if server.watched:
             multi.touch(server, writes, self.need)
