@@ -43,7 +43,7 @@ BOTH_SAY = {
 
 
 def installed(folder: Path) -> Path:
-    """The scripts beside the packages that they need, outside the tree."""
+    """The scripts beside the packages that they need, in a folder that git ignores."""
     for path in SCRIPTS.glob("*.mjs"):
         shutil.copy(path, folder)
     lock = (SCRIPTS / "package-lock.json").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -34,6 +35,14 @@ def lacking(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def library(name: str) -> Any:
+    """A module of the `test` extra; where it is missing the test is skipped, in CI it fails."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        lacking(f"{name} is not installed")
 
 
 def environment(**more: str) -> dict[str, str]:
