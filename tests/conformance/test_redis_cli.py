@@ -16,11 +16,11 @@ class Cli:
     """redis-cli on one server."""
 
     def __init__(self, server: Server) -> None:
-        self._command = [tool("redis-cli"), "-p", str(server.port)]
+        self.command = [tool("redis-cli"), "-p", str(server.port)]
 
     def __call__(self, *words: str, stdin: bytes = b"") -> str:
         """What it prints."""
-        return run(*self._command, *words, stdin=stdin)
+        return run(*self.command, *words, stdin=stdin)
 
 
 @pytest.fixture
@@ -72,13 +72,6 @@ def test_resp3(cli: Cli) -> None:
     assert cli("-3", "INFO", "server").startswith("# Server\r\n")
 
 
-def test_mass_insertion(cli: Cli) -> None:
-    requests = b"".join(frame("SET", f"key{n}", n) for n in range(5000))
-    assert "errors: 0, replies: 5000" in cli("--pipe", stdin=requests)
-    assert cli("DBSIZE") == "5000\n"
-    assert cli("GET", "key4999") == "4999\n"
-
-
 def test_repeated_commands(cli: Cli) -> None:
     assert cli("-r", "3", "ECHO", "again") == "again\nagain\nagain\n"
 
@@ -111,11 +104,48 @@ def test_shutdown(cli: Cli, server: Server) -> None:
     assert server.wait() == 0
 
 
-def test_a_pipe_of_many_commands(cli: Cli) -> None:
-    mass = b"".join(frame("SET", f"k{number}", number) for number in range(20_000))
-    told = cli("--pipe", stdin=mass)
-    assert "errors: 0, replies: 20000" in told
-    assert cli("DBSIZE") == "20000\n"
+def test_mass_insertion(cli: Cli) -> None:
+    mass = b"".join(frame("SET", f"key:{number}", number) for number in range(100_000))
+    assert "errors: 0, replies: 100000" in cli("--pipe", stdin=mass)
+    assert cli("DBSIZE") == "100000\n"
+    assert cli("GET", "key:99999") == "99999\n"
+    found = cli("--scan", "--pattern", "key:9999*").split()
+    assert sorted(found) == ["key:9999", *(f"key:9999{digit}" for digit in range(10))]
+
+
+def test_mass_insertion_with_errors(cli: Cli) -> None:
+    mass = frame("SET", "a", 1) + frame("NOSUCH") + frame("SET", "b", 2)
+    done = subprocess.run([*cli.command, "--pipe"], input=mass, capture_output=True, check=False)
+    assert b"errors: 1, replies: 3" in done.stdout
+    assert cli("DBSIZE") == "2\n"
+
+
+def test_every_key_by_scanning(cli: Cli) -> None:
+    cli(stdin=b"".join(b"SET k%d v\n" % number for number in range(1000)))
+    assert len(set(cli("--scan").split())) == 1000
+    assert cli("-3", "--scan", "--pattern", "k99[89]").split() == ["k998", "k999"]
+
+
+def test_what_takes_room(cli: Cli) -> None:
+    cli("MSET", "small", "v", "large", "v" * 1000)
+    shown = cli("--bigkeys")
+    assert """Biggest string found '"large"' has 1000 bytes""" in shown
+    assert "2 strings with 1001 bytes" in shown
+    shown = cli("--memkeys")
+    assert """Biggest string found '"large"' has""" in shown
+    assert "Sampled 2 keys in the keyspace!" in shown
+
+
+@pytest.mark.parametrize("option", ["--latency", "--latency-history", "--stat"])
+def test_watching_a_server(cli: Cli, option: str) -> None:
+    command = [*cli.command, "--raw", option, "-i", "0.05"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        shown = watching.stdout.read(1)  # it shows figures, and not an error
+        watching.terminate()
+        shown += watching.stdout.read()
+    assert shown
+    assert b"rror" not in shown
 
 
 def test_a_transaction_by_hand(cli: Cli) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from redis.backoff import NoBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.retry import Retry
 from tests.support.server import Server, StartServer
-from tests.support.tools import PATIENCE, environment, until
+from tests.support.tools import PATIENCE, ROOT, environment, library, until
 
 SESAME = "open sesame"
 
@@ -307,13 +307,81 @@ def test_pushes_reach_their_handler(shared_server: Server, client: Any) -> None:
         pubsub.close()
 
 
-def test_the_parser_in_c(shared_server: Server, protocol: int) -> None:
-    pytest.importorskip("hiredis")
-    with redis.Redis(port=shared_server.port, protocol=protocol) as client:
-        parser: Any = client.connection_pool.make_connection()
-        assert "hiredis" in type(parser._parser).__name__.lower()
-        assert client.pipeline().set("k", 1).get("k").execute() == [True, b"1"]
-        with client.pubsub() as pubsub:
+def parsers(protocol: int) -> list[Any]:
+    """redis-py's parser in Python, and the one in C that it prefers where it is installed."""
+    library("hiredis")
+    from redis._parsers import _HiredisParser, _RESP2Parser, _RESP3Parser
+
+    return [_HiredisParser, _RESP2Parser if protocol == 2 else _RESP3Parser]
+
+
+@pytest.mark.parametrize("choice", [0, 1], ids=["C", "Python"])
+def test_both_parsers(shared_server: Server, client: Any, protocol: int, choice: int) -> None:
+    chosen = parsers(protocol)[choice]
+    pool = redis.ConnectionPool(port=shared_server.port, protocol=protocol, parser_class=chosen)
+    with redis.Redis(connection_pool=pool) as own:
+        shared: Any = own
+        assert type(pool.make_connection()._parser) is chosen
+        assert shared.pipeline().set("k", 1).get("k").execute() == [True, b"1"]
+        large = bytes(range(256)) * 4096
+        assert shared.set("large", large)
+        assert shared.mget("large", "nothing") == [large, None]
+        assert shared.config_get("save") == {"save": ""}
+        with pytest.raises(redis.ResponseError, match="unknown command"):
+            shared.execute_command("NOSUCH")
+        with shared.pubsub() as pubsub:
             pubsub.subscribe("x")
+            assert messages(pubsub, 1) == [("subscribe", b"x", 1)]
             client.publish("x", "hello")
-            assert messages(pubsub, 2)[1] == ("message", b"x", b"hello")
+            assert messages(pubsub, 1) == [("message", b"x", b"hello")]
+    pool.disconnect()
+
+
+# --- keys, locks, lost connections --------------------------------------------------------------
+
+
+def test_every_key_by_scanning(client: Any) -> None:
+    client.mset({f"user:{number}": number for number in range(3000)})
+    client.mset({f"order:{number}": number for number in range(10)})
+    found = list(client.scan_iter(match="user:*", count=100))
+    assert len(found) == len(set(found)) == 3000
+    assert len(list(client.scan_iter())) == 3010
+    assert list(client.scan_iter(_type="list")) == []
+
+
+def test_its_own_lock_cannot_be_given_back(client: Any) -> None:
+    lock = client.lock("lock", timeout=1000)
+    assert lock.acquire()
+    assert not client.lock("lock", timeout=1000).acquire(blocking=False)
+    with pytest.raises(redis.ResponseError, match="EVALSHA is for scripts"):
+        lock.release()
+
+
+def test_the_documented_lock(client: Any, second: Any) -> None:
+    page = (ROOT / "docs" / "clients.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102
+    lock = client.lock("lock", timeout=1000, lock_class=names["Lock"])
+    with lock:
+        assert not second.lock("lock", timeout=1, lock_class=names["Lock"]).acquire(blocking=False)
+        assert client.pttl("lock") > 0
+    assert client.get("lock") is None
+    assert lock.acquire()
+    second.set("lock", "somebody else")
+    with pytest.raises(redis.exceptions.LockNotOwnedError):
+        lock.release()
+    assert client.get("lock") == b"somebody else"
+
+
+def test_a_client_that_tries_again(start_server: StartServer, tmp_path: Path) -> None:
+    address = tmp_path / "socket"
+    server = start_server("--listen", f"unix://{address}")
+    again = Retry(ConstantBackoff(0.02), int(PATIENCE / 0.02))
+    with redis.Redis(unix_socket_path=str(address), retry=again) as client:
+        assert client.set("k", "v") is True
+        server.kill9()
+        starting = threading.Thread(target=server.start)
+        starting.start()
+        assert client.get("k") == b"v"  # it waited for the server to come back
+        starting.join(PATIENCE)
