@@ -44,7 +44,7 @@ clean: ## remove what was made, but never data
 
 .venv/installed: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "installing Kveik into .venv (compiling takes about half a minute)"
+	@echo "installing Kveik into .venv (compiling takes about a minute)"
 	@rm -rf build && $(BIN)/pip install $(TOOLS) .
 	@$(BIN)/kveik --version
 	@touch $@

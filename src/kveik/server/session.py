@@ -151,7 +151,7 @@ class Session:
 
     def resume_writing(self) -> None:
         self._full = False
-        self._share.came(0)  # it is still there
+        self.client.heard = True  # it is still there
         self._turn_soon()  # not now: asyncio is in the middle of its own bookkeeping
 
     # --- requests -------------------------------------------------------------------------------
