@@ -3,6 +3,7 @@ import Redis from "ioredis";
 
 const port = Number(process.argv[2]);
 const redis = new Redis(port, { lazyConnect: true });
+redis.on("error", () => {}); // a lost connection is made anew
 const listener = redis.duplicate();
 const found = {};
 
