@@ -210,7 +210,8 @@ CONVERSATIONS: dict[str, list[Line]] = {
     "moving": [
         "MOVE k 1", "SET k v EX 100", "MOVE k 1", "EXISTS k", "SELECT 1", "GET k", "TTL k",
         "SELECT 0", "SET k w", "MOVE k 1", "GET k", "MOVE k 0", "MOVE k 16", "MOVE k x",
-        "MOVE k -1", "MOVE nothing 0", "MOVE k", "DBSIZE",
+        "MOVE k -1", "MOVE k 3000000000",
+        "COPY k l DB 3000000000", "COPY k l DB -3000000000", "MOVE nothing 0", "MOVE k", "DBSIZE",
     ],
     "renaming": [
         "RENAME a b", "RENAMENX a b", "SET a 1", "RENAME a b", "GET a", "GET b", "RENAME b b",

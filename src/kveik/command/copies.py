@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from kveik.command.arguments import SYNTAX, integer
+from kveik.command.arguments import SYNTAX, database_number
 from kveik.command.command import ONE, TWO, Command, on_data
 from kveik.engine.transaction import Transaction
 from kveik.errors import CommandError
-from kveik.limits import DATABASES
 from kveik.model import OK, Cell
 from kveik.native import i64
 
 SAME: Final = "ERR source and destination objects are the same"
-NO_DATABASE: Final = "ERR DB index is out of range"
 
 
 def copy(txn: Transaction, args: list[bytes]) -> object:
@@ -31,9 +29,7 @@ def copy(txn: Transaction, args: list[bytes]) -> object:
             replace = True
         elif word == b"DB" and at + 1 < len(args):
             at += 1
-            database = integer(args[at])
-            if not 0 <= database < DATABASES:
-                raise CommandError(NO_DATABASE)
+            database = database_number(args[at])
         else:
             raise CommandError(SYNTAX)
         at += 1
@@ -49,9 +45,7 @@ def copy(txn: Transaction, args: list[bytes]) -> object:
 def move(txn: Transaction, args: list[bytes]) -> object:
     """MOVE key database"""
     source: i64 = txn.database
-    database = integer(args[2])
-    if not 0 <= database < DATABASES:
-        raise CommandError(NO_DATABASE)
+    database = database_number(args[2])
     if database == source:
         raise CommandError(SAME)
     cell = txn.get(args[1])

@@ -42,11 +42,12 @@ def object_(txn: Transaction, args: list[bytes]) -> object:
     """OBJECT ENCODING|FREQ|IDLETIME|REFCOUNT key, OBJECT HELP"""
     word = args[1].upper()
     if word == b"HELP" and len(args) == 2:
-        return _lines(_OBJECT_HELP)
+        return [Simple(line.encode()) for line in _OBJECT_HELP.split("\n")]
     if word not in (b"ENCODING", b"FREQ", b"IDLETIME", b"REFCOUNT", b"HELP"):
-        raise _unknown("OBJECT", args)
+        raise CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try OBJECT HELP.")
     if len(args) != 3 or word == b"HELP":
-        raise _wrong_count("object", word)
+        part = word.decode().lower()
+        raise CommandError(f"ERR wrong number of arguments for 'object|{part}' command")
     data = txn.data(args[2])
     if data is None:
         return None
@@ -76,19 +77,6 @@ def usage(txn: Transaction, args: list[bytes]) -> object:
         at += 2
     data = txn.data(args[2])
     return None if data is None else len(args[2]) + len(data) + OVERHEAD
-
-
-def _lines(text: str) -> list[object]:
-    return [Simple(line.encode()) for line in text.split("\n")]
-
-
-def _unknown(name: str, args: list[bytes]) -> CommandError:
-    return CommandError(f"ERR unknown subcommand '{shown(args[1])}'. Try {name} HELP.")
-
-
-def _wrong_count(name: str, word: bytes) -> CommandError:
-    part = word.decode().lower()
-    return CommandError(f"ERR wrong number of arguments for '{name}|{part}' command")
 
 
 COMMANDS: Final[list[Command]] = [
