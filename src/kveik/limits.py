@@ -22,6 +22,7 @@ MAX_TUPLE_DEPTH: Final = 16  # nested tuples in a Python key; the encoder recurs
 DEFAULT_MEMORY: Final = 256 * MIB  # bytes; what "memory" is where nobody says it
 MIN_MEMORY: Final = 8 * MIB  # bytes; below it segments would be all header and rotation
 SEGMENTS_PER_MEMORY: Final = 8  # a segment and its memtable (2.6 times as large) stay well inside
+MAX_SPAN: Final = 4  # segments that a memtable of often overwritten keys may stand for
 MIN_SEGMENT: Final = 1 * MIB  # bytes
 MAX_SEGMENT: Final = 64 * MIB  # bytes; replaying one takes under a second
 SYNC_INTERVAL: Final = 1.0  # seconds between syncs at durability "interval"; Redis' everysec

@@ -25,13 +25,13 @@ from kveik.engine.segment import Segment, SegmentJob, sync_segment
 from kveik.errors import DiskFullError, LimitError, StorageError
 from kveik.format.record import HEADER, MARK_SIZE, RecordWriter, commit_size, encode_mark
 from kveik.format.segment import HEAD_SIZE
-from kveik.limits import MAX_COMMIT
+from kveik.limits import MAX_COMMIT, MAX_SPAN
 from kveik.model import Writes
 from kveik.native import i64
 
 RECORD_BOUND: Final = 1 << 20  # bytes; a larger group becomes several records
 AHEAD_SHARE: Final = 4  # the next segment is made once a quarter of this one is full
-MAX_SPARES: Final = 2  # ended segments kept to be used again, the oldest first
+MAX_SPARES: Final = MAX_SPAN  # ended segments kept to be used again, the oldest first
 OVERHEAD: Final = HEADER + 1 + 2 * MARK_SIZE  # a record's head, a mark before, one at the close
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

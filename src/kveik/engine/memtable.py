@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kveik.engine.clears import Clears
 from kveik.engine.index import KeyIndex
-from kveik.limits import DATABASES
+from kveik.limits import DATABASES, MAX_SPAN
 from kveik.model import BYTES, CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
@@ -21,6 +21,8 @@ class Memtable:
         self.segment: i64 = segment
         self.last_segment: i64 = segment
         self.lsn: i64 = 0  # the last commit in it
+        self.logged: i64 = 0  # bytes of the log that it stands for; whoever logs them counts them
+        self._written: i64 = 0  # entries of the log that it stands for
         self.holders: i64 = 0  # snapshots that read it
         # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes
         # alone: one object less to fetch from memory for each read of it.
@@ -72,6 +74,16 @@ class Memtable:
         """Whether no commit is in it, not even one that left nothing behind."""
         return self.lsn == 0
 
+    def has_room(self, segment: i64) -> bool:
+        """Whether it may stand for another segment of the log, of so many bytes.
+
+        So it is where the last one ended early, or where keys are overwritten so often that little
+        of what was logged is left.
+        """
+        halves: i64 = 2 * self.logged // segment
+        left: i64 = self.logged * len(self._values) // max(self._written, 1)
+        return halves == 0 or (2 * left <= segment and halves < 2 * MAX_SPAN - 1)
+
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
         return self._live[database]
@@ -79,6 +91,7 @@ class Memtable:
     def apply(self, writes: Writes, lsn: i64, safe: i64) -> None:
         """Put the cells of one commit in; safe: the LSN up to which nobody waits for a sync."""
         self.lsn = lsn
+        self._written += writes.count
         keys = writes.keys
         cells = writes.cells
         at: i64 = 0
@@ -97,6 +110,7 @@ class Memtable:
     def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
         """As apply, for a commit of one plain value."""
         self.lsn = lsn
+        self._written += 1
         if lsn <= safe:
             self._put(key, data, False)
         else:
@@ -167,6 +181,8 @@ class Memtable:
         self._shed_keys += newer._shed_keys
         self._shed_cells += newer._shed_cells
         self.lsn = max(self.lsn, newer.lsn)
+        self.logged += newer.logged
+        self._written += newer._written
         self.last_segment = newer.last_segment
 
     def __len__(self) -> int:

@@ -60,7 +60,7 @@ def open_store(
         disk.lock(shared=read_only)
         shape = shape or shape_of(memory, compression)
         version, database_id, state = _look(disk)
-        replay = Replay(disk, database_id, state.log, state.lsn, shape.segment_size // 2)
+        replay = Replay(disk, database_id, state.log, state.lsn, shape.segment_size)
         replay.run(progress)
         manifest: Manifest | None = None
         log: Log | None = None

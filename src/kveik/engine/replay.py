@@ -38,17 +38,16 @@ Progress = Callable[[int, int], None]  # (segments read, segments in all)
 class Replay:
     """One recovery. After `run`: lsn is the last commit; `segment` is where the log goes on."""
 
-    def __init__(self, disk: Disk, database_id: bytes, first: i64, lsn: i64, enough: i64) -> None:
+    def __init__(self, disk: Disk, database_id: bytes, first: i64, lsn: i64, size: i64) -> None:
         """first: the first segment that is needed; lsn: the last commit that is in tables.
 
-        A memtable that stands for `enough` bytes of the log is frozen at its segment's end.
+        size: of a segment, in bytes; a memtable has room for another, or is frozen.
         """
         self._disk = disk
         self._database_id = database_id
         self._first = first
-        self._enough = enough
+        self._size = size
         self.memtables = [Memtable(first)]  # newest first
-        self._bytes: i64 = 0  # of the log, in the newest memtable
         self.lsn = lsn
         self.marked = lsn  # the last commit that is vouched for
         self._filled: list[i64] = []  # numbers of the segments that hold records
@@ -76,9 +75,9 @@ class Replay:
         head = self._checked_head(name, number, data)
         if self._is_behind_a_gap(data, head.salt):
             return False
-        if self._bytes >= self._enough and record_end(data, HEAD_SIZE, head.salt) >= 0:
+        full = not self.memtables[0].has_room(self._size)
+        if full and record_end(data, HEAD_SIZE, head.salt) >= 0:
             self.memtables.insert(0, Memtable(number))
-            self._bytes = 0
         end = self._read_records(name, data, head)
         missing = find_mark(data, end, head.salt, self.lsn + 1)
         if missing >= 0:
@@ -90,7 +89,7 @@ class Replay:
             self._name = name
             self._head = head
             self._end = end
-            self._bytes += end - HEAD_SIZE
+            self.memtables[0].logged += end - HEAD_SIZE
             self.memtables[0].last_segment = number
             self._garbage = len(data[end:].rstrip(b"\x00"))
         return True

@@ -1,8 +1,8 @@
 """The thread of truth's view of one open directory: the log, the memtables, the tables.
 
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
-there are no more commits; a memtable is frozen when its segment of the log ends, or when a snapshot
-is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
+there are no more commits; a memtable is frozen when the segment of the log ends that fills it, or
+when a snapshot is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
 lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
 """
 
@@ -91,7 +91,8 @@ class Store(Viewpoint):
         size = plain_size(len(key), len(data))
         lsn = log.append_plain(key, data, size)
         if log.number() != self.active.last_segment:
-            self._freeze()
+            self._cross(log.number())
+        self.active.logged += size
         self.active.put_plain(key, data, lsn, self.synced() if self.gated else lsn)
         if self.pace > 0.0:
             self.owed += self.pace * float(size)
@@ -107,11 +108,13 @@ class Store(Viewpoint):
             self._divide()  # so that nothing need be taken out of it
         before = log.pending
         lsn = log.append(writes)
+        size = log.pending - before
         if log.number() != self.active.last_segment:
-            self._freeze()
+            self._cross(log.number())
+        self.active.logged += size
         self.active.apply(writes, lsn, self.synced() if self.gated else lsn)
         if self.pace > 0.0:
-            self.owed += self.pace * float(log.pending - before)
+            self.owed += self.pace * float(size)
         return lsn
 
     def writable(self) -> Log:
@@ -136,6 +139,13 @@ class Store(Viewpoint):
                 segment = memtable.last_segment
                 count += 1
         return count
+
+    def _cross(self, number: i64) -> None:
+        """The log goes on in another segment: the memtable may, too, if it is small."""
+        if self.active.has_room(self.shape.segment_size) and not self.layered():
+            self.active.last_segment = number
+        else:
+            self._freeze()
 
     def _freeze(self) -> None:
         """A new memtable for the log's current segment."""

@@ -84,6 +84,24 @@ class View:
                     return None
         return self._plain_in_tables(key, rows)
 
+    def plain_run(self, keys: list[bytes], most: i64) -> list[bytes | None]:
+        """The values of stored keys, None for those that have none, up to the first that is not
+        plain, safe and in memory, or until they have so many bytes.
+
+        In one loop, so that the processor fetches the next while it waits for one.
+        """
+        found: list[bytes | None] = []
+        for key in keys:
+            value = self.plain(key)
+            if value is not None:
+                most -= len(value)
+            elif not self.absent:
+                break
+            found.append(value)
+            if most < 0:
+                break
+        return found
+
     def _plain_in_tables(self, key: bytes, rows: RowCache | None) -> bytes | None:
         try:
             known = not self.version.empty and self._in_tables(key)

@@ -50,24 +50,24 @@ class AnsweringDialect(Dialect):
         """The next part of a long reply."""
         raise NotImplementedError
 
-    def step(self) -> bool:
+    def step(self) -> i64:
         pages = self.pages
         if pages is not None:
             self._add(self._more(pages))
-            return True
+            return 1
         request = self._request
         if request is None:
             try:
                 request = self._next()
             except CommandError as error:
                 self._add(self.refusal(str(error)))
-                return True
+                return 1
             if request is None:
-                return False
+                return 0
         reply = self._reply(request)
         if self.parked is not None:
             self._request = request
-            return False
+            return 0
         self._request = None
         if isinstance(reply, Failure):
             self._add(self.refusal(reply.text))
@@ -77,7 +77,7 @@ class AnsweringDialect(Dialect):
             self._add(self._answer(reply))
         if self._host.need > self.need:
             self.need = self._host.need
-        return True
+        return 1
 
     def _add(self, answer: bytes) -> None:
         self._answers.append(answer)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from kveik.command.redis import RedisRequest
 from kveik.command.request import Request
 from kveik.command.state import Client
+from kveik.engine.transaction import PREFIXES
 from kveik.model import NO_REPLY, Pages
 from kveik.native import i64
 from kveik.server.host import Host, Parked
 from kveik.wire.replies import clean_line
-from kveik.wire.resp import GET, OTHER, RequestDecoder
+from kveik.wire.resp import GET, OTHER, SET, RequestDecoder
 
 
 class Dialect:
@@ -34,8 +35,8 @@ class Dialect:
     def end(self) -> None:
         """The peer sends no more; what it has begun may be whole for all that. Idempotent."""
 
-    def step(self) -> bool:
-        """Answer one request; False if no whole one is there, or if it is parked.
+    def step(self) -> i64:
+        """Answer a request, or some; how many: 0 if no whole one is there, or if it is parked.
 
         Of a long reply only a part; the next call goes on.
         """
@@ -119,26 +120,26 @@ class RedisDialect(Dialect):
     def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
 
-    def step(self) -> bool:
+    def step(self) -> i64:
         host = self._host
         request = self._request
         pages = self.pages
         if pages is not None:
             self._encoder.protocol = self._client.protocol
             self._encoder.add_part(self._next_part(pages))
-            return True
+            return 1
         if self.parked is None:
             decoder = self._decoder
             kind = decoder.short()
             if kind != OTHER and self._short(kind, decoder.key, decoder.value):
-                return True
+                return 1 if kind == SET else 1 + self._gets()
             args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:
-                return False
+                return 0
             request.args = args
         reply = self._reply(request)
         if self.parked is not None:
-            return False
+            return 0
         client = self._client
         if client.outbox:
             self.add_pushes()  # what came before the reply: none follows an UNSUBSCRIBE
@@ -153,7 +154,7 @@ class RedisDialect(Dialect):
             encoder.add(reply)
         if host.need > self.need:
             self.need = host.need
-        return True
+        return 1
 
     def add_pushes(self) -> None:
         client = self._client
@@ -185,6 +186,17 @@ class RedisDialect(Dialect):
             self.need = host.need
             return True
         return False
+
+    def _gets(self) -> i64:
+        """Answer the GETs that come next, as far as they are as plain as the one before them."""
+        decoder = self._decoder
+        keys = decoder.gets(PREFIXES[self._client.database])
+        if not keys:
+            return 0
+        answered = self._host.get_run(keys)
+        if answered < len(keys):
+            decoder.give_back(answered)
+        return answered
 
     def _spelled(self, kind: i64) -> list[bytes]:
         """The request that the decoder has found to be a GET or SET."""

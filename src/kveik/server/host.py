@@ -20,7 +20,7 @@ from kveik.engine.store import Store
 from kveik.engine.table import Fault
 from kveik.engine.transaction import PREFIXES, Transaction, unpin
 from kveik.errors import KveikError
-from kveik.limits import MAX_NAP, WALK_LOADS
+from kveik.limits import MAX_NAP, OUTPUT_BOUND, WALK_LOADS
 from kveik.model import Writes
 from kveik.native import i64
 from kveik.server.buffers import Buffers
@@ -123,6 +123,14 @@ class Host:
         else:
             return False
         return True
+
+    def get_run(self, keys: list[bytes]) -> i64:
+        """As get_plain, for stored keys that are asked for together: how many were answered."""
+        values = self._store.view.plain_run(keys, OUTPUT_BOUND)
+        misses = self.encoder.add_values(values)
+        self.server.plain_hits += len(values) - misses
+        self.server.plain_misses += misses
+        return len(values)
 
     def set_plain(self, client: Client, key: bytes, value: bytes) -> bool:
         """SET; False, and nothing done, if it cannot be: run SET, which says why."""

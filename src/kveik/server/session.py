@@ -208,12 +208,13 @@ class Session:
         """Answer requests; whether there are no more."""
         left: i64 = REQUESTS_A_TURN
         while left > 0 and not self._full and self._room(dialect):
-            if not dialect.step():
+            answered = dialect.step()
+            if answered == 0:
                 if dialect.parked is None:
                     return True
                 self._put_aside(dialect.parked)
                 break
-            left -= 1
+            left -= answered
             if self.client.closing:
                 self._ended = True
                 break

@@ -58,6 +58,17 @@ class ReplyEncoder:
         """A bulk string."""
         self._bulk(data)
 
+    def add_values(self, values: list[bytes | None]) -> i64:
+        """Bulk strings, and nulls for those that are not there; how many were not."""
+        absent: i64 = 0
+        for value in values:
+            if value is not None:
+                self._bulk(value)
+            else:
+                self.add(None)
+                absent += 1
+        return absent
+
     def add_ok(self) -> None:
         self._out.write(b"+OK\r\n")
 

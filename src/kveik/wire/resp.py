@@ -34,6 +34,7 @@ OTHER: Final = 0
 GET: Final = 1
 SET: Final = 2
 HEAD: Final = 14
+RUN: Final = 32  # GETs that are taken together
 _TWO: Final = int.from_bytes(b"*2\r\n$3\r\n", "big")
 _THREE: Final = int.from_bytes(b"*3\r\n$3\r\n", "big")
 _GET: Final = int.from_bytes(b"\r\nGET\r\n$", "big")
@@ -54,6 +55,7 @@ class RequestDecoder:
         self._missing: i64 = 0  # arguments of the unfinished request
         self._size: i64 = 0  # bytes of its arguments
         self._after: i64 = 0  # behind the line that _length read
+        self._began: i64 = 0  # where `gets` did
 
     def feed(self, data: bytes) -> None:
         if self._want > 0:
@@ -111,6 +113,38 @@ class RequestDecoder:
             self._at = stop + 2
             return SET
         return OTHER
+
+    def gets(self, prefix: bytes) -> list[bytes]:
+        """The keys, behind a prefix, of the plain GETs that come next, at most RUN; all are taken.
+
+        `give_back` takes back those that cannot be answered.
+        """
+        data = self._data
+        keys: list[bytes] = []
+        at = self._at
+        self._began = at
+        last: i64 = len(data) - HEAD - SHORTEST
+        if self._want > 0 or self._missing > 0:
+            return keys
+        while at <= last and len(keys) < RUN:
+            head: i64 = read_i64_be(data, at)
+            name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
+            if head != _TWO or name != _GET:
+                break
+            end = self._argument(at + HEAD)
+            if end < 0:
+                break
+            keys.append(prefix + data[self._after : end])
+            at = end + 2
+        self._at = at
+        return keys
+
+    def give_back(self, answered: i64) -> None:
+        """Of what `gets` took only so many have been answered: the others are to come again."""
+        self._at = self._began
+        while answered > 0:
+            self.short()
+            answered -= 1
 
     def _argument(self, at: i64) -> i64:
         """The end of the argument whose length stands at `at`; _after: its start. -1: not plain."""
