@@ -28,7 +28,7 @@ UNCHANGED = ("open", "read")  # the disk that these leave has been looked at
 Look = Callable[[int], None]  # is given the number of the operation
 
 every_history = pytest.mark.parametrize(
-    ("seed", "durability"), [(4, "always"), (2, "interval"), (3, "none")]
+    ("seed", "durability"), [(1, "always"), (11, "interval"), (3, "none")]
 )
 
 

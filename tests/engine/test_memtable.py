@@ -136,7 +136,8 @@ def test_a_get_finds_the_newest_version_and_a_count_what_has_a_value(
 
 def check_get(table: Memtable, model: Model, stored: bytes) -> None:
     cell = table.get(stored)
-    plain = table.plain(stored)
+    found = table.probe(stored)
+    plain = found if isinstance(found, bytes) else None
     if stored not in model:
         assert cell is None
         assert plain is None
@@ -190,20 +191,47 @@ def test_a_commit_that_leaves_nothing_behind_is_in_a_memtable_all_the_same() -> 
     assert (table.empty(), table.lsn, len(table)) == (False, 1, 0)
 
 
+def shown(table: Memtable, key: bytes) -> object:
+    """What stands for a key: the bytes, or the commit of its cell."""
+    found = table.probe(b"\x00" + key)
+    return found.lsn if isinstance(found, Cell) else found
+
+
 def test_a_plain_value_is_one_object_once_it_is_safe_and_others_are_not() -> None:
     table = Memtable(1)
     table.apply(writes_of([("put", 0, b"a", 0), ("put", 0, b"b", LATER)], b"v"), 1, 0)
-    assert (table.plain(b"\x00a"), table.plain(b"\x00b")) == (None, None)
+    assert (shown(table, b"a"), shown(table, b"b")) == (1, 1)
     table.settle(1)
-    assert (table.plain(b"\x00a"), table.plain(b"\x00b")) == (b"v", None)
+    assert (shown(table, b"a"), shown(table, b"b")) == (b"v", 1)
     table.put_plain(b"\x00c", b"w", 2, 1)
-    assert table.plain(b"\x00c") is None
-    cell = table.get(b"\x00c")
-    assert cell is not None
-    assert cell.lsn == 2
+    assert shown(table, b"c") == 2
     table.settle(2)
     table.put_plain(b"\x00d", b"x", 3, 3)
-    assert (table.plain(b"\x00c"), table.plain(b"\x00d")) == (b"w", b"x")
+    assert (shown(table, b"c"), shown(table, b"d")) == (b"w", b"x")
+    table.put_plain(b"\x00c", b"y", 4, 3)
+    assert shown(table, b"c") == 4
+    assert shown(table, b"none") is None
+
+
+def test_a_memtable_has_room_for_more_segments_while_little_of_them_is_left() -> None:
+    table = Memtable(1)
+    assert table.has_room(1000)
+    table.put_plain(b"\x00a", b"v", 1, 1)
+    table.logged += 400
+    assert table.has_room(1000)  # its segment ended early
+    table.put_plain(b"\x00b", b"v", 2, 2)
+    table.logged += 500
+    assert not table.has_room(1000)  # each byte of it is needed
+    table.put_plain(b"\x00b", b"v", 3, 3)
+    table.put_plain(b"\x00a", b"v", 4, 4)
+    assert table.has_room(1000)  # half is left
+    for lsn in range(5, 50):
+        table.put_plain(b"\x00a", b"v", lsn, lsn)
+    for _ in range(2):
+        table.logged += 1000
+        assert table.has_room(1000)
+    table.logged += 1000
+    assert not table.has_room(1000)  # opening must not take for ever
 
 
 def test_a_memtable_that_takes_over_another_stands_for_its_segments() -> None:

@@ -24,11 +24,10 @@ class Memtable:
         self.logged: i64 = 0  # bytes of the log that it stands for; whoever logs them counts them
         self._written: i64 = 0  # entries of the log that it stands for
         self.holders: i64 = 0  # snapshots that read it
-        # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes
-        # alone: one object less to fetch from memory for each read of it.
+        # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes alone
+        # once somebody has read it: one object less to fetch from memory for each read of it.
         self._values: dict[bytes, object] = {}
-        self._shed_keys: list[bytes] = []  # plain values that are not safe yet, in commit order
-        self._shed_cells: list[Cell] = []
+        self._safe: i64 = 0  # nobody waits for commits up to this one
         self._index = KeyIndex()
         self.clears = Clears()
         self._live: list[int] = [0] * DATABASES
@@ -42,33 +41,22 @@ class Memtable:
         assert value is None or isinstance(value, Cell)
         return value
 
-    def plain(self, key: bytes) -> bytes | None:
-        """The value of a key if it is plain and long safe; None says nothing, ask `get`."""
-        value = self._values.get(key)
-        return value if isinstance(value, bytes) else None
-
     def probe(self, key: bytes) -> object:
-        """What stands for a key: its bytes if it is plain and long safe, a Cell, or None."""
-        return self._values.get(key)
+        """What stands for a key: its bytes if it is plain and safe, a Cell, or None."""
+        value = self._values.get(key)
+        if isinstance(value, Cell) and value.lsn <= self._safe and is_plain(value):
+            # Readers come without a lock; but nothing since `get` lets another thread run.
+            self._values[key] = value.data
+            return value.data
+        return value
 
     def keep(self, key: bytes, cell: Cell) -> None:
         """Take a value that was read from a table; for RowCache alone."""
-        plain = cell.kind == BYTES and cell.expires == 0
-        self._values[key] = cell.data if plain else cell
+        self._values[key] = cell.data if is_plain(cell) else cell
 
     def settle(self, safe: i64) -> None:
-        """Nobody waits any more for commits up to `safe`: plain values shed their cells."""
-        keys = self._shed_keys
-        cells = self._shed_cells
-        values = self._values
-        at: i64 = 0
-        while at < len(cells) and cells[at].lsn <= safe:
-            cell = cells[at]
-            if values.get(keys[at]) is cell:
-                values[keys[at]] = cell.data
-            at += 1
-        del keys[:at]
-        del cells[:at]
+        """Nobody waits any more for commits up to `safe`."""
+        self._safe = safe
 
     def empty(self) -> bool:
         """Whether no commit is in it, not even one that left nothing behind."""
@@ -99,30 +87,18 @@ class Memtable:
             cell = cells[at]
             if cell.kind == CLEARED:
                 self._clear(keys[at], cell.data, lsn)
-            elif cell.kind != BYTES or cell.expires != 0:
-                cell.lsn = lsn
-                self._put(keys[at], cell, cell.kind == DELETED)
+            elif lsn <= safe and is_plain(cell):
+                self._put(keys[at], cell.data, False)
             else:
                 cell.lsn = lsn
-                self._put_plain(keys[at], cell, lsn <= safe)
+                self._put(keys[at], cell, cell.kind == DELETED)
             at += 1
 
     def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
         """As apply, for a commit of one plain value."""
         self.lsn = lsn
         self._written += 1
-        if lsn <= safe:
-            self._put(key, data, False)
-        else:
-            self._put_plain(key, Cell(BYTES, data, 0, lsn), False)
-
-    def _put_plain(self, key: bytes, cell: Cell, safe: bool) -> None:
-        if safe:
-            self._put(key, cell.data, False)
-        else:
-            self._put(key, cell, False)
-            self._shed_keys.append(key)
-            self._shed_cells.append(cell)
+        self._put(key, data if lsn <= safe else Cell(BYTES, data, 0, lsn), False)
 
     def _put(self, key: bytes, value: object, deleted: bool) -> None:
         values = self._values
@@ -178,8 +154,6 @@ class Memtable:
             self._clear(clear.start, clear.stop, clear.lsn)
         for key, value in newer._values.items():
             self._put(key, value, _is_tombstone(value))
-        self._shed_keys += newer._shed_keys
-        self._shed_cells += newer._shed_cells
         self.lsn = max(self.lsn, newer.lsn)
         self.logged += newer.logged
         self._written += newer._written
@@ -188,6 +162,11 @@ class Memtable:
     def __len__(self) -> int:
         """Keys, those of tombstones included."""
         return len(self._values)
+
+
+def is_plain(cell: Cell) -> bool:
+    """Whether its data is all there is to it: bytes that never expire."""
+    return cell.kind == BYTES and cell.expires == 0
 
 
 def _is_tombstone(value: object) -> bool:

@@ -15,7 +15,7 @@ from kveik.engine.memtable import Memtable
 from kveik.model import DELETED, Cell
 from kveik.native import i64
 
-ENTRY: Final = 170  # bytes of the objects that hold a key and a value, and of their place in a dict
+ENTRY: Final = 226  # bytes of the objects that hold a key and a value, and of their place in a dict
 LAYERS: Final = 6  # a miss asks all of them
 
 

@@ -1,9 +1,10 @@
 """The thread of truth's view of one open directory: the log, the memtables, the tables.
 
 Invariants: a commit is in the log before it is in the memtable; once a write or sync has failed
-there are no more commits; a memtable is frozen when the segment of the log ends that fills it, or
-when a snapshot is taken. No locks: one thread calls (the server's loop, or whoever holds the embedded database's
-lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables of memtables.
+there are no more commits; a memtable is frozen at the end of the log's segment that fills it, or
+when a snapshot is taken. No locks: one thread calls (the server's loop, or whoever holds the
+embedded database's lock). `engine.opening` makes one, `Transaction` reads it, `Upkeep` makes tables
+of memtables.
 """
 
 from __future__ import annotations

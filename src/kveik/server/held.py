@@ -9,31 +9,52 @@ from kveik.native import i64
 
 
 class Held:
-    """size: bytes."""
+    """size: bytes. Mostly one piece is held, which therefore has a place of its own."""
 
     def __init__(self) -> None:
         self.size: i64 = 0
-        self._queue: list[tuple[int, bytes]] = []  # (commit, bytes)
+        self._need: i64 = 0  # the commit that the first piece waits for
+        self._data = b""  # that piece; empty where there is none
+        self._queue: list[tuple[int, bytes]] = []  # the others: (commit, bytes)
 
     def empty(self) -> bool:
-        return len(self._queue) == 0
+        return self.size == 0
 
     def add(self, need: i64, data: bytes) -> None:
-        """Hold data until the commit `need` is safe."""
-        self._queue.append((need, data))
+        """Hold data, of which there is some, until the commit `need` is safe."""
+        if self.size == 0:
+            self._need = need
+            self._data = data
+        else:
+            self._queue.append((need, data))
         self.size += len(data)
 
     def take(self, safe: i64) -> bytes:
         """What may leave now."""
+        if self._need > safe:
+            return b""
+        ready = self._data
+        self._data = b""
+        if self._queue:
+            ready = self._join(ready, safe)
+        self.size -= len(ready)
+        return ready
+
+    def _join(self, first: bytes, safe: i64) -> bytes:
+        """The first piece, and what may leave behind it; the next one takes its place."""
         queue = self._queue
-        ready: list[bytes] = []
-        while queue and queue[0][0] <= safe:
-            data = queue.pop(0)[1]
-            self.size -= len(data)
+        ready = [first]
+        while queue:
+            need, data = queue.pop(0)
+            if need > safe:
+                self._need = need
+                self._data = data
+                break
             ready.append(data)
-        return ready[0] if len(ready) == 1 else b"".join(ready)
+        return b"".join(ready)
 
     def drop(self) -> None:
         """Nothing of it will ever leave."""
+        self._data = b""
         self._queue = []
         self.size = 0
