@@ -38,7 +38,7 @@ def written(*, codec: int = 0, closed: bool = True) -> Driver:
     driver = driver_of(MemoryDisk(), codec)
     driver.open()
     for key in KEYS:
-        driver.save(put(key, value(20)))
+        driver.save(put(key, value(30)))
     driver.compact()
     driver.save(put(KEYS[0], b"two"), delete(KEYS[1]), clear(KEYS[3], KEYS[5]))
     driver.make_tables()

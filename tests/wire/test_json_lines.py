@@ -270,3 +270,48 @@ def test_a_line_that_the_end_has_cut_off_is_told_from_a_whole_one() -> None:
     decoder.feed(b"one\n")
     decoder.end()
     assert (decoder.next(), decoder.whole) == (b"one", True)
+
+
+class Pairs(list[tuple[str, object]]):
+    """An object as it is written, with names that may stand there twice."""
+
+
+documents = st.recursive(
+    st.sampled_from([1, None, "a:b", "a,b", '"', ","]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(st.tuples(st.sampled_from(["a", "b", ":", ","]), inner), max_size=3).map(Pairs)
+    ),
+    max_leaves=12,
+)
+
+
+def written(value: object, colon: str, comma: str) -> str:
+    if isinstance(value, Pairs):
+        members = [json.dumps(name) + colon + written(one, colon, comma) for name, one in value]
+        return "{" + comma.join(members) + "}"
+    if isinstance(value, list):
+        return "[" + comma.join([written(one, colon, comma) for one in value]) + "]"
+    return json.dumps(value)
+
+
+def has_twice(value: object) -> bool:
+    if isinstance(value, Pairs):
+        names = [name for name, _ in value]
+        return len(set(names)) < len(names) or any(has_twice(one) for _, one in value)
+    return isinstance(value, list) and any(has_twice(one) for one in value)
+
+
+@given(
+    documents.filter(lambda value: isinstance(value, Pairs)), st.sampled_from([":", " : ", ": "])
+)
+@settings(max_examples=500, deadline=None)
+def test_names_that_stand_twice_are_found_wherever_they_are(value: object, colon: str) -> None:
+    text = written(value, colon, " ," if colon == ":" else ", ")
+    try:
+        found = decode_request(text.encode())
+    except CommandError:
+        assert has_twice(value)
+    else:
+        assert not has_twice(value)
+        assert found == json.loads(text)

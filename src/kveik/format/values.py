@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import math
+from json.encoder import encode_basestring_ascii
+from typing import Final
 
 from kveik.errors import LimitError
 from kveik.format.coding import BytesWriter
@@ -17,6 +19,8 @@ from kveik.format.pickling import dump, put, put_bytes, put_text
 from kveik.format.unpickling import load
 from kveik.limits import MAX_VALUE
 from kveik.model import BYTES, JSON, PICKLE, TEXT
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def encode_value(value: object) -> tuple[int, bytes]:
@@ -102,7 +106,9 @@ def put_key(out: BytesWriter, key: bytes) -> None:
 
 def dump_json(value: object) -> bytes:
     """The shortest JSON text of a value, as UTF-8."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    return _ENCODER.encode(value).encode()
 
 
 def checked(kind: int, data: bytes) -> tuple[int, bytes]:
@@ -138,7 +144,7 @@ def as_json_text(kind: int, data: bytes) -> bytes:
     if kind == PICKLE:
         return b'{"$pickle": "' + base64.b64encode(data) + b'"}'
     try:
-        return json.dumps(data.decode()).encode()
+        return encode_basestring_ascii(data.decode()).encode()
     except UnicodeDecodeError:
         pass
     return b'{"$bytes": "' + base64.b64encode(data) + b'"}'

@@ -7,20 +7,22 @@ too many digits: each would be read differently by the next reader, or cost too 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from json.scanner import make_scanner
 from typing import Final
 
 from kveik.errors import CommandError
 from kveik.limits import MAX_NESTING
 
+BLANKS: Final = " \t\n\r"  # that may stand around a value
 TOO_DEEP: Final = f"JSON is nested at most {MAX_NESTING} deep"
 
 
 def parse(text: str) -> object:
     """The value; CommandError says what is wrong with it."""
     try:
-        value: object = _USUAL.decode(text)
-        # Each member has a colon: where there are no more, no name stands there twice.
-        if text.count(":") != (len(value) if isinstance(value, dict) else 0):
+        value = _scan(text.strip(BLANKS))
+        if not _distinct(text, value):
             _CAREFUL.decode(text)
     except ValueError as error:
         raise CommandError(f"not valid JSON: {error}") from None
@@ -29,6 +31,27 @@ def parse(text: str) -> object:
     if text.count("{") + text.count("[") > MAX_NESTING and _depth(value) > MAX_NESTING:
         raise CommandError(TOO_DEEP)
     return value
+
+
+def _scan(text: str) -> object:
+    """As _USUAL.decode, of a text without blanks around it; without its regular expressions."""
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration as stop:
+        raise json.JSONDecodeError("Expecting value", text, stop.value) from None
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
+
+
+def _distinct(text: str, value: object) -> bool:
+    """Whether it is plain that no name stands twice in one object.
+
+    Each member has a colon, and a comma before it unless it is the first.
+    """
+    if not isinstance(value, dict):
+        return ":" not in text
+    return text.count(",") == len(value) - 1 or text.count(":") == len(value)
 
 
 def _refuse_constant(name: str) -> object:
@@ -47,6 +70,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _USUAL: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+_SCAN: Final[Callable[[str, int], tuple[object, int]]] = make_scanner(_USUAL)  # type: ignore[arg-type]
 _CAREFUL: Final = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_members)
 
 
