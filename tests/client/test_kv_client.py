@@ -131,9 +131,7 @@ def test_a_stored_value_that_looks_like_an_error_is_none(client: KVClient, value
 # --- errors ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "value", [object(), 1j, print, bytearray(b"x"), [{"a": object()}]]
-)
+@pytest.mark.parametrize("value", [object(), 1j, print, bytearray(b"x"), [{"a": object()}]])
 def test_what_is_no_plain_data_is_refused_before_anything_is_sent(value: object) -> None:
     client = KVClient("127.0.0.1", 1)
     with pytest.raises(TypeError, match="no plain data"):
