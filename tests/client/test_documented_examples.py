@@ -1,4 +1,4 @@
-"""The examples of docs/python-clients.md give what stands behind them; the page names every call."""
+"""The examples of docs/python-clients.md run, and the page names every call."""
 
 from __future__ import annotations
 
