@@ -60,6 +60,7 @@ MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
 MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request
 MAX_INLINE: Final = 64 * KIB  # bytes of one inline command or length line; Redis' own bound
 MAX_LINE: Final = 64 * MIB  # bytes of one JSON line; parsing takes several times as much memory
+MAX_JSON: Final = MAX_LINE  # bytes of a JSON value in a RESP request, which is parsed as a line is
 MAX_NESTING: Final = 128  # levels of a JSON value; the parser recurses
 MAX_FRAME: Final = 64 * MIB  # bytes of one framed message, either way; as for a JSON line
 MAX_PICKLE_OBJECTS: Final = 1_000_000  # opcodes of one pickle; an empty set, one byte, takes 216
@@ -118,3 +119,7 @@ SLOWLOG_ARGUMENTS: Final = 32  # of a slow command that are kept; Redis' own
 SLOWLOG_ARGUMENT: Final = 128  # bytes of each; Redis' own
 MAX_LATENCIES: Final = 160  # slow moments of one kind that are kept; Redis' own
 MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code
+
+# --- clients ------------------------------------------------------------------------------------
+MAX_ANSWER: Final = MAX_COMMIT  # bytes of a JSON line; a server's largest reply, half of it escaped
+CLIENT_CONNECTIONS: Final = 10  # of one client, unless it is told otherwise; who wants more waits
