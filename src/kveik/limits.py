@@ -117,3 +117,9 @@ SLOWLOG_ARGUMENTS: Final = 32  # of a slow command that are kept; Redis' own
 SLOWLOG_ARGUMENT: Final = 128  # bytes of each; Redis' own
 MAX_LATENCIES: Final = 160  # slow moments of one kind that are kept; Redis' own
 MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code
+
+# --- command line -------------------------------------------------------------------------------
+MAX_DUMP_LINE: Final = 1024 * MIB  # bytes of a line of a dump; the largest value in base64 fits
+LOAD_BYTES: Final = 1 * MIB  # bytes of entries that a load writes at once; a larger one goes alone
+LOAD_ENTRIES: Final = 2000  # entries that a load writes at once
+IMPORT_SCAN: Final = 500  # keys that an import asks for at once
