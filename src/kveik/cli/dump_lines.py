@@ -16,7 +16,7 @@ from kveik.format.shown import KIND_NAMES
 from kveik.format.values import checked, dump_json
 from kveik.limits import MAX_DUMP_LINE, MAX_NESTING
 from kveik.model import BYTES, JSON, PICKLE, TEXT
-from kveik.wire import strictjson
+from kveik.format import strictjson
 
 KINDS = {KIND_NAMES[kind]: kind for kind in (BYTES, TEXT, JSON, PICKLE)}
 MEMBERS = ("key", "key_base64", "type", "value", "value_base64", "expires")

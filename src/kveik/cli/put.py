@@ -68,7 +68,7 @@ def _value(options: argparse.Namespace) -> object:
 
 def _json(text: str) -> object:
     from kveik.errors import CommandError
-    from kveik.wire import strictjson
+    from kveik.format import strictjson
 
     try:
         return strictjson.parse(text)
