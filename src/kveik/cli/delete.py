@@ -8,7 +8,10 @@ from kveik.cli.get import missing, run
 from kveik.cli.target import Target, add_target
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], target: bool = True
+) -> None:
+    """target: with --target; the shell has one already."""
     parser = commands.add_parser(
         "delete",
         help="delete keys",
@@ -17,7 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "2 for wrong usage.",
     )
     parser.add_argument("keys", metavar="KEY", nargs="+")
-    add_target(parser)
+    if target:
+        add_target(parser)
     parser.set_defaults(run=run, perform=perform, writes=True)
 
 

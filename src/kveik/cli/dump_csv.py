@@ -1,4 +1,4 @@
-"""Entries <-> CSV. docs/formats/dump-lines.md says what is lost. Called by `kveik dump` and `load`."""
+"""Entries <-> CSV, for `kveik dump` and `load`. docs/formats/dump-lines.md says what is lost."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ import json
 from typing import NamedTuple
 
 from kveik.errors import CommandError, UseError
+from kveik.format import strictjson
 from kveik.format.keys import encode_key
 from kveik.format.shown import KIND_NAMES
 from kveik.format.values import checked, dump_json
 from kveik.limits import MAX_DUMP_LINE, MAX_NESTING
 from kveik.model import BYTES, JSON, PICKLE, TEXT
-from kveik.format import strictjson
 
 KINDS = {KIND_NAMES[kind]: kind for kind in (BYTES, TEXT, JSON, PICKLE)}
 MEMBERS = ("key", "key_base64", "type", "value", "value_base64", "expires")

@@ -10,18 +10,23 @@ from kveik.cli.target import Target, add_target, open_target
 MISSING = object()
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], target: bool = True
+) -> None:
+    """target: with --target; the shell has one already."""
     parser = commands.add_parser(
         "get",
         help="show the value of a key",
         description="Show the value of a key: text as text, JSON on several lines, bytes escaped "
         "unless they are text.",
         epilog="Example: kveik get user:1. A key in parentheses is a Python literal: "
-        "kveik get \"('order', 17)\". Exit code: 0, 1 where there is no such key, 2 for wrong usage.",
+        "kveik get \"('order', 17)\". Exit code: 0, 1 where there is no such key, 2 for "
+        "wrong usage.",
     )
     parser.add_argument("key", metavar="KEY")
     add_output(parser)
-    add_target(parser)
+    if target:
+        add_target(parser)
     parser.set_defaults(run=run, perform=perform, writes=False)
 
 

@@ -26,8 +26,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "load",
         help="read entries from JSON lines or CSV",
-        description="Write what `kveik dump` gave into a server or a directory, which is made if it "
-        "is not there. A malformed line ends it: everything before that line is loaded.",
+        description="Write what `kveik dump` gave into a server or a directory, which is made if "
+        "it is not there. A malformed line ends it: everything before that line is loaded.",
         epilog="Examples: kveik load data backup.jsonl; gunzip < users.gz | kveik load "
         "redis://127.0.0.1:6379. Exit code: 0, 1 if it broke off, 2 for wrong usage.",
     )
@@ -172,10 +172,10 @@ class Writer:
         self._bytes = 0
         traffic.add(written, size, done)
 
-    def summary(self, traffic: Traffic) -> str:
-        told = traffic.summary("loaded")
+    def summary(self, traffic: Traffic, verb: str = "loaded") -> str:
+        told = traffic.summary(verb)
         if self.kept:
-            told += f"; {count(self.kept, 'key')} kept as they were"
+            told += f"; {count(self.kept, 'entry')} left out, as the keys are there"
         if self.expired:
             told += f"; {count(self.expired, 'entry')} had expired"
         return told

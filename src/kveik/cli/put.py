@@ -10,12 +10,15 @@ from kveik.cli.target import Target, add_target
 from kveik.errors import UseError
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], target: bool = True
+) -> None:
+    """target: with --target; the shell has one already."""
     parser = commands.add_parser(
         "put",
         help="write the value of a key",
         description="Write the value of a key, as text unless something else is said.",
-        epilog="Example: kveik put --json user:1 '{\"name\": \"Ada\"}' --ttl 3600. Exit code: 0, 1 "
+        epilog='Example: kveik put --json user:1 \'{"name": "Ada"}\' --ttl 3600. Exit code: 0, 1 '
         "where it was not written (--if-absent, a server's error), 2 for wrong usage.",
     )
     add = parser.add_argument
@@ -32,7 +35,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add("--ttl", type=_ttl, metavar="SECONDS", help="it expires after so many seconds")
     add("--if-absent", action="store_true", help="only where the key has no value")
-    add_target(parser)
+    if target:
+        add_target(parser)
     parser.set_defaults(run=run, perform=perform, writes=True)
 
 

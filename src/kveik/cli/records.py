@@ -1,7 +1,7 @@
-"""The entries of a file or a pipe, one by one, with where each stands. Called by `load` and `dump`.
+"""The entries of a file or a pipe, one by one, with where each stands. For `load` and `dump`.
 
-Invariant: nothing is read further ahead than the stream's buffer, and no line is held that is longer
-than its bound.
+Invariant: nothing is read further ahead than the stream's buffer, and no line is held that is
+longer than its bound.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _logical(file: BinaryIO, form: str) -> bytes:
     return b"".join(pieces)
 
 
-# --- what stands in an unfinished dump --------------------------------------------------------------
+# --- what stands in an unfinished dump ---------------------------------------------------------
 
 
 def last_complete(file: BinaryIO, name: str, form: str) -> tuple[Entry | None, int]:

@@ -23,15 +23,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="serve a directory on one port to Redis clients, JSON lines and more",
         description="Serve a directory. The first bytes of a connection tell its protocol: Redis' "
         "(RESP2, RESP3), JSON lines, length-prefixed pickles or the text protocol.",
-        epilog="Each flag may also be a variable of the environment (--data-dir: KVEIK_DATA_DIR) or "
-        "an entry of the file (data-dir = \"data\"). A flag comes before the environment, that "
+        epilog="Each flag may also be a variable of the environment (--data-dir: KVEIK_DATA_DIR) "
+        'or an entry of the file (data-dir = "data"). A flag comes before the environment, that '
         "before the file. Example: kveik serve --port 7000 --data-dir /var/lib/kveik",
     )
     add_flags(parser, SETTINGS)
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help=f"a TOML file with settings; without it the file that the environment's {CONFIG} names",
+        help=f"a TOML file with settings (default: the file that the environment's {CONFIG} names)",
     )
     parser.add_argument(
         "--print-config",

@@ -58,9 +58,7 @@ def _password(text: str) -> str:
     return text
 
 
-def _choice(
-    choices: tuple[str, ...], check: Callable[[str], object] | None = None
-) -> Kind:
+def _choice(choices: tuple[str, ...], check: Callable[[str], object] | None = None) -> Kind:
     listed = ", ".join(choices)
 
     def read(text: str) -> str:
@@ -74,7 +72,7 @@ def _choice(
 
 
 TEXT = Kind("a string", _text, toml_text)
-SIZES = "a size such as \"256MB\", or a number of bytes"
+SIZES = 'a size such as "256MB", or a number of bytes'
 
 SETTINGS = (
     Setting("host", TEXT, "address to listen on", DEFAULT_HOST),
@@ -87,9 +85,9 @@ SETTINGS = (
     Setting(
         "listen",
         Kind("a list of URLs", parse_address, toml_texts, many=True),
-        "a listener as auto://HOST:PORT, or redis://, json://, frame:// or text:// to pin it to one "
-        "protocol, or unix:///PATH[?protocol=redis], in place of --host and --port; may be given "
-        "several times",
+        "a listener as auto://HOST:PORT, or redis://, json://, frame:// or text:// to pin it to "
+        "one protocol, or unix:///PATH[?protocol=redis], in place of --host and --port; may be "
+        "given several times",
         metavar="URL",
         rivals=("host", "port"),
         tie=True,

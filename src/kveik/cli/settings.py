@@ -1,8 +1,8 @@
 """Settings from flags, the environment and a TOML file, by one table of them.
 
-The strongest source that has a setting wins: flag, environment, file, default. Settings that exclude
-each other (`rivals`) count as one. Invariant: what `as_toml` writes is read back as the same values.
-Called by `kveik serve`; standard library only.
+The strongest source that has a setting wins: flag, environment, file, default. Settings that
+exclude each other (`rivals`) count as one. Invariant: what `as_toml` writes is read back as the
+same values. Called by `kveik serve`; standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PREFIX = "KVEIK_"
 
 
 class SettingError(ValueError):
-    """Something that was set makes no sense; the text says where it stands and what was expected."""
+    """What was set makes no sense; the text says where it stands and what was expected."""
 
 
 class Rank(IntEnum):
@@ -46,7 +46,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Setting:
-    """name: of the flag, with -- before it; of the entry in the file; KVEIK_NAME in the environment.
+    """name: of the flag, behind --; of the entry in the file; KVEIK_NAME in the environment.
 
     default: None, and it is not set. rivals: names of settings that this one replaces. tie: what
     happens where a rival comes from the same source: this one wins, or (False) it is an error.

@@ -12,14 +12,17 @@ from kveik.errors import UseError
 DEFAULT_LIMIT = 1000
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], target: bool = True
+) -> None:
+    """target: with --target; the shell has one already."""
     parser = commands.add_parser(
         "range",
         help="show the entries between two keys, in order",
         description="Show the entries from START (included) to END (excluded) in key order, a line "
         f"each, key and value with a tab between them; the first {DEFAULT_LIMIT:,} unless --limit "
         "says otherwise.",
-        epilog="Example: kveik range user:1 user:5 --limit 10, or kveik range --prefix user: --keys",
+        epilog="Examples: kveik range user:1 user:5 --limit 10; kveik range --prefix user: --keys",
     )
     add = parser.add_argument
     add("start", metavar="START", nargs="?", default="")
@@ -30,7 +33,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--keys", action="store_true", help="keys alone")
     shown.add_argument("--json", action="store_true", help="lines as `kveik dump` writes them")
-    add_target(parser)
+    if target:
+        add_target(parser)
     parser.set_defaults(run=run, perform=perform, writes=False)
 
 
@@ -41,13 +45,11 @@ def perform(target: Target, options: argparse.Namespace) -> int:
 
     low, high = bounds(options.start, options.end, options.prefix)
     most = options.limit or None
-    shown = 0
     asked = None if most is None else most + 1
-    for entry in target.cells(low, high, options.reverse, asked):
+    for shown, entry in enumerate(target.cells(low, high, options.reverse, asked)):
         if shown == most:
-            print(f"kveik: the first {most} only (--limit)", file=sys.stderr)
+            print(f"kveik: the first {most:,} only (--limit)", file=sys.stderr)
             break
-        shown += 1
         if options.json:
             sys.stdout.write(line(entry).decode())
         elif options.keys:

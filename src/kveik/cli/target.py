@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from kveik.cli.dump_lines import KINDS, Entry
 from kveik.cli.packages import need
-from kveik.errors import LockedError, NotKveikError, OpenError, UseError
+from kveik.errors import LockedError, NotKveikError, OpenError, ServerError, UseError
 from kveik.limits import PAGE_BYTES, PAGE_ROWS
 from kveik.model import Cell
 
@@ -127,7 +127,13 @@ class Target:
     def ask(self, *words: str | bytes | int) -> Any:
         """What a server answers to a command of Redis' protocol."""
         client: Any = self.database
-        return answered(lambda: client.redis.execute_command(*words))
+        try:
+            return answered(lambda: client.redis.execute_command(*words))
+        except ServerError as error:
+            if "unknown command" not in str(error):
+                raise
+            hint = f"{self.name} is no Kveik server: `kveik import` copies from Redis ({error})"
+            raise ServerError(hint) from None
 
     def __enter__(self) -> Target:
         return self
