@@ -20,7 +20,7 @@ import kveik
 from kveik.cli import dump_csv, dump_lines
 from kveik.cli.dump_lines import Entry
 from kveik.cli.main import main
-from kveik.cli.records import records
+from kveik.cli.records import last_complete, records
 from kveik.errors import UseError
 from kveik.format.values import encode_value
 from kveik.model import BYTES, JSON, PICKLE, TEXT
@@ -197,11 +197,22 @@ def test_a_dump_goes_on_wherever_it_broke_off(
     assert main(["dump", str(data), str(whole)]) == 0
     expected = whole.read_bytes()
     part = tmp_path / f"part.{form}"
-    for size in range(0, len(expected) + 1, 3):
+    for size in range(0, len(expected) + 1, 97):
         part.write_bytes(expected[:size])
         assert main(["dump", str(data), str(part), "--resume"]) == 0
         assert part.read_bytes() == expected
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_what_is_whole_of_a_dump_is_found_wherever_it_is_cut(data: Path, form: str) -> None:
+    whole = good("dump", data, "--format", form).encode()
+    before: tuple[Entry | None, int] = (None, 0)
+    ends = {record.end: record.entry for record in records(io.BytesIO(whole), "x", form)}
+    for size in range(len(whole) + 1):
+        if size in ends:
+            before = ends[size], size
+        assert last_complete(io.BytesIO(whole[:size]), "x", form) == before
 
 
 def test_a_dump_overwrites_nothing_unasked(data: Path, tmp_path: Path) -> None:

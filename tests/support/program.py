@@ -54,6 +54,7 @@ class Terminal:
 
     def __init__(self, *words: str | Path, **environ: str) -> None:
         self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 200))
         self.process = subprocess.Popen(
             [*KVEIK, *map(str, words)],
             stdin=slave,
