@@ -19,7 +19,6 @@ from bench.redis_compare import RESULTS
 
 from kveik.bench.embedded import Comparison, Setting, find_engines
 from kveik.bench.embedded_report import (
-    OURS,
     Row,
     as_chart,
     as_json,
@@ -28,7 +27,7 @@ from kveik.bench.embedded_report import (
     ratios_table,
 )
 from kveik.bench.engines.base import Engine
-from kveik.bench.engines.catalog import ENGINES, NOOP
+from kveik.bench.engines.catalog import ENGINES, NOOP, OURS
 from kveik.bench.keys import KEY_BYTES, VALUE_BYTES
 from kveik.bench.machine import describe
 from kveik.bench.screen import (

@@ -12,11 +12,10 @@ from pygal.style import CleanStyle
 from rich import box
 from rich.table import Table
 
-from kveik.bench.engines.catalog import NOOP
+from kveik.bench.engines.catalog import NOOP, OURS
 from kveik.bench.figures import Spread
 from kveik.bench.workloads import Workload
 
-OURS = "kveik"
 ROW_HEIGHT, HEAD_HEIGHT = 16, 160  # of the chart, in pixels
 CHART_WIDTH = 1000
 

@@ -34,6 +34,12 @@ class Latencies:
             self._least = min(self._least, *times)
             self._most = max(self._most, *times)
 
+    def merge(self, other: Latencies) -> None:
+        self._histogram.add(other._histogram)
+        self._sum += other._sum
+        self._least = min(self._least, other._least)
+        self._most = max(self._most, other._most)
+
     def __len__(self) -> int:
         return int(self._histogram.get_total_count())
 

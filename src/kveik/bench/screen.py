@@ -29,6 +29,11 @@ class Screen:
         self._task = progress.add_task("starting", total=None)
         self._done = self._planned = 0
 
+    @property
+    def live(self) -> bool:
+        """Whether there is a bar that somebody looks at."""
+        return not self._progress.disable
+
     def plan(self, steps: int) -> None:
         """So many more steps are to come."""
         self._planned += steps
@@ -49,7 +54,7 @@ class Screen:
     def say(self, text: str) -> None:
         """On a terminal the bar tells; elsewhere a line now and then."""
         self.step(text)
-        if self._progress.disable:
+        if not self.live:
             self.tell(text)
 
     def tell(self, text: str) -> None:

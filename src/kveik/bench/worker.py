@@ -55,7 +55,7 @@ class Outcome:
     seconds: float = 0.0
     cut: bool = False  # the time limit ended it
     notes: dict[str, float] = field(default_factory=dict)
-    taken: Counter[int] = field(default_factory=Counter)  # how often an input took so many ns
+    taken: dict[int, int] = field(default_factory=dict)  # how often an input took so many ns
 
     @property
     def rate(self) -> float:
@@ -191,7 +191,7 @@ def _time_each(step: Any, chunks: Sequence[Sequence[Any]], limit: float) -> tupl
         if now > deadline:
             break
     cut = len(taken) < sum(map(len, chunks))
-    return Outcome(len(taken), (now - start) / 1e9, cut, taken=Counter(taken)), met
+    return Outcome(len(taken), (now - start) / 1e9, cut, taken=dict(Counter(taken))), met
 
 
 def _run_threads(
@@ -218,7 +218,7 @@ def _run_threads(
         raise WrongResult(f"{workload.name}: a thread failed")
     done = sum(outcome.done for outcome, _ in results)
     cut = any(outcome.cut for outcome, _ in results)
-    taken = sum((outcome.taken for outcome, _ in results), Counter[int]())
+    taken = dict(sum((Counter(outcome.taken) for outcome, _ in results), Counter[int]()))
     return Outcome(done, seconds, cut, taken=taken), sum(met for _, met in results)
 
 

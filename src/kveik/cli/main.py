@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from kveik.cli import check, demo, inspect, repair, serve
+from kveik.cli import bench, check, demo, inspect, repair, serve
 from kveik.errors import KveikError
 from kveik.version import describe
 
@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     check.add_parser(commands)
     inspect.add_parser(commands)
     repair.add_parser(commands)
+    bench.add_parser(commands)
     options = parser.parse_args(argv)
     if options.command is None:
         parser.print_help()

@@ -6,9 +6,10 @@ from importlib import import_module
 
 from kveik.bench.engines.base import Engine
 
+OURS = "kveik"
 # Kveik first: it is what the others are compared with.
 ENGINES = {
-    "kveik": "kveik.bench.engines.kveik:Kveik",
+    OURS: "kveik.bench.engines.kveik:Kveik",
     "rocksdict": "kveik.bench.engines.rocksdict:RocksDict",
     "plyvel": "kveik.bench.engines.plyvel:Plyvel",
     "lmdb": "kveik.bench.engines.lmdb:Lmdb",
