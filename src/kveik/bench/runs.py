@@ -26,7 +26,7 @@ from kveik.bench.servers import BenchError
 from kveik.bench.tables import grid, summary, tables
 
 RESULTS = Path("kveik-bench")  # where results go that nobody has named a file for
-WIDTH = 132  # what the tables need
+WIDTH = 170  # what the tables need
 
 
 @dataclass(frozen=True)
