@@ -22,6 +22,7 @@ def render(document: Document) -> str:
         date=datetime.fromisoformat(document.about["date"]).strftime("%Y-%m-%d %H:%M UTC"),
         command=document.command,
         complete=document.complete,
+        warnings=document.warnings,
         machine=facts(document.about),
         sections=[_section(section) for section in document.sections if section.finished()],
     )

@@ -141,9 +141,8 @@ class Served(Tcp):
         )
         self.section.name = "peers"
         if len(servers) > 1:
-            self.section.title = (
-                f"Peers over the socket: {OURS} and {REDIS}, durable, {CONNECTIONS} connections"
-            )
+            both = f"{OURS} and {REDIS}, durable, {CONNECTIONS} connections"
+            self.section.title = f"Peers over the socket: {both}"
             told = first_line([REDIS, "--version"])
             self.versions = {"redis-server": told.partition("v=")[2].partition(" ")[0]}
         elif wanted:
