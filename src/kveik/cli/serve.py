@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from kveik.cli.notify import notify
 from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY, SEGMENTS_PER_MEMORY
 from kveik.model import COMPRESSIONS, DURABILITIES
 from kveik.server import app
@@ -136,6 +137,7 @@ class Announcement:
         for line in dict.fromkeys(hint for url in addresses for hint in hints(url)):
             print(f"  {line}")
         print("stop it with Ctrl-C; what was acknowledged is safe", flush=True)
+        notify("READY=1")
 
 
 def hints(url: str) -> list[str]:
