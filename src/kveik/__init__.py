@@ -10,8 +10,9 @@
 Also `put(ttl=, if_equal=, if_absent=)`, `batch()`, `transaction()`, `snapshot()`, `checkpoint()`:
 docs/embedded.md. `Snapshot` and `Transaction` are for annotations; `kveik.errors` has the errors.
 
-`kveik.KeyValueDB` is the same behind the five operations of the JSON lines protocol, and
-`kveik.KVDBClient` speaks that protocol to a server (`kveik serve`).
+`kveik.Client` and `kveik.AsyncClient` have the same calls for a server (`kveik serve`):
+docs/python-clients.md. `kveik.KeyValueDB` is the same behind the five operations of the JSON lines
+protocol; `kveik.KVDBClient` speaks that protocol, `kveik.KVClient` the length-prefixed one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from kveik.errors import Conflict, KveikError
 from kveik.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from kveik.client.asynchronous import AsyncClient
+    from kveik.client.blocking import Client
+    from kveik.client.framed import KVClient
     from kveik.client.jsonlines import KVDBClient
     from kveik.embedded import open_database as open
     from kveik.engine.batch import Batch
@@ -31,9 +35,12 @@ if TYPE_CHECKING:
     from kveik.keyvaluedb import KeyValueDB
 
 __all__ = [
+    "AsyncClient",
     "Batch",
+    "Client",
     "Conflict",
     "Database",
+    "KVClient",
     "KVDBClient",
     "KeyValueDB",
     "KveikError",
@@ -44,8 +51,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": ("kveik.client.asynchronous", "AsyncClient"),
     "Batch": ("kveik.engine.batch", "Batch"),
+    "Client": ("kveik.client.blocking", "Client"),
     "Database": ("kveik.engine.database", "Database"),
+    "KVClient": ("kveik.client.framed", "KVClient"),
     "KVDBClient": ("kveik.client.jsonlines", "KVDBClient"),
     "KeyValueDB": ("kveik.keyvaluedb", "KeyValueDB"),
     "Snapshot": ("kveik.engine.frozen", "FrozenDatabase"),

@@ -20,6 +20,7 @@
     `-- ClientError                   raised by the clients
         |-- ServerError               the server answered with an error
         `-- ConnectionError (builtins.ConnectionError)  nobody answers, or the answer broke off
+            `-- TimeoutError (builtins.TimeoutError)    nobody answers in time
 
 Imports nothing of ours; anybody may import it.
 """
@@ -108,8 +109,16 @@ class ClientError(KveikError):
 
 
 class ServerError(ClientError):
-    """The server answered with an error; the text is the server's."""
+    """The server answered with an error; the text is the server's, code its word for it, or ""."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class ConnectionError(ClientError, builtins.ConnectionError):
     """Nobody answers, or the answer broke off."""
+
+
+class TimeoutError(ConnectionError, builtins.TimeoutError):
+    """Nobody answers in time."""

@@ -59,6 +59,7 @@ MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
 MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request
 MAX_INLINE: Final = 64 * KIB  # bytes of one inline command or length line; Redis' own bound
 MAX_LINE: Final = 64 * MIB  # bytes of one JSON line; parsing takes several times as much memory
+MAX_JSON: Final = MAX_LINE  # bytes of a JSON value in a RESP request, which is parsed as a line is
 MAX_NESTING: Final = 128  # levels of a JSON value; the parser recurses
 MAX_FRAME: Final = 64 * MIB  # bytes of one framed message, either way; as for a JSON line
 MAX_PICKLE_OBJECTS: Final = 1_000_000  # opcodes of one pickle; an empty set, one byte, takes 216

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from kveik.command.typed import NAMES
 from kveik.engine.store import Store
 from kveik.engine.tail import Place, Tail
 from kveik.engine.transaction import PREFIXES
@@ -62,13 +63,21 @@ class Feed:
     """The changes of the keys of a database that begin with a prefix, told to a listener."""
 
     def __init__(
-        self, feeds: Feeds, listener: Listener, database: i64, prefix: bytes, tail: Tail
+        self,
+        feeds: Feeds,
+        listener: Listener,
+        database: i64,
+        prefix: bytes,
+        typed: bool,
+        tail: Tail,
     ) -> None:
+        """typed: values are told with their types."""
         self.prefix = prefix
         self.lsn = tail.lsn  # the last commit that was read
         self.size: i64 = 0  # bytes of what is to be told
         self._feeds = feeds
         self._listener = listener
+        self._typed = typed
         self._tail = tail
         self._low = PREFIXES[database] + prefix
         self._end = PREFIXES[database + 1]
@@ -151,6 +160,9 @@ class Feed:
             return None
         if cell.kind == DELETED:
             return [b"delete", key[1:]]
+        change: list[object] = [b"put", key[1:], cell.data]
+        if self._typed:
+            change.insert(2, NAMES[cell.kind])
         if cell.expires != 0:
-            return [b"put", key[1:], cell.data, cell.expires]
-        return [b"put", key[1:], cell.data]
+            change.append(cell.expires)
+        return change

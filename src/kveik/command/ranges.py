@@ -9,6 +9,7 @@ from typing import Final
 
 from kveik.command.arguments import SYNTAX, integer
 from kveik.command.command import Command, on_data
+from kveik.command.typed import NAMES
 from kveik.command.walk import Count, Gather, short
 from kveik.engine.scan import Rows
 from kveik.engine.transaction import Transaction
@@ -17,14 +18,17 @@ from kveik.limits import RANGE_LIMIT
 from kveik.model import OK
 from kveik.native import i64
 
+NO_BOUND: Final = 1 << 62  # bytes; nobody has that many
 NOT_A_RANGE = "ERR min or max not valid string range item"
 
 
 def kv_range(txn: Transaction, args: list[bytes]) -> object:
-    """KV.RANGE min max [REV] [LIMIT offset count] [KEYSONLY]; with REV the maximum comes first.
+    """KV.RANGE min max [REV] [LIMIT offset count] [BYTES n] [KEYSONLY] [TYPES] [EXPIRES]
 
-    A flat list: key, value, key, value. At most 1,000 entries where no LIMIT says otherwise; the
-    next ones are those behind `(` and the last key.
+    With REV the maximum comes first. A flat list: for each entry its key, with TYPES the type of
+    its value, the value, unless KEYSONLY, and with EXPIRES when it expires, 0 for never. At most
+    1,000 entries where no LIMIT says otherwise; none behind the one with which the keys and values
+    in the reply have n BYTES. The next ones are those behind `(` and the last key.
     """
     options = RangeOptions(args)
     low, high = (args[2], args[1]) if options.reverse else (args[1], args[2])
@@ -35,7 +39,7 @@ def kv_range(txn: Transaction, args: list[bytes]) -> object:
     rows = short(txn, start, stop, options.reverse, most)
     if rows is None:
         return RangeJob(txn, start, stop, options)
-    return _flat(rows, options, options.offset, -1)[0]
+    return Items(options).add(rows, options.offset)
 
 
 class RangeJob(Gather):
@@ -45,38 +49,55 @@ class RangeJob(Gather):
         self, txn: Transaction, start: bytes, stop: bytes | None, options: RangeOptions
     ) -> None:
         super().__init__(txn, start, stop, options.reverse)
-        self._options = options
-        self._passed: i64 = 0  # entries before the offset
-        self._left = options.count
+        self._items = Items(options)
+        self._skip = options.offset  # entries to be passed
 
     def take(self, rows: Rows) -> bool:
+        skip: i64 = min(self._skip, len(rows.keys))
+        self._skip -= skip
+        found = self._items.add(rows, skip)
+        self.gather(found, self._items.size)
+        return not self._items.full()
+
+
+class Items:
+    """What a KV.RANGE answers. size: bytes of the keys and values that were added last."""
+
+    def __init__(self, options: RangeOptions) -> None:
+        self.size: i64 = 0
+        self._options = options
+        self._left = options.count  # entries, < 0 for all
+        self._room = options.bytes
+
+    def full(self) -> bool:
+        """Whether there may be no more."""
+        return self._left == 0 or self._room <= 0
+
+    def add(self, rows: Rows, at: i64) -> list[object]:
+        """The items of rows from `at` on, until it is full."""
         options = self._options
-        skip: i64 = min(options.offset - self._passed, len(rows.keys))
-        self._passed += skip
-        items, size = _flat(rows, options, skip, self._left)
+        items: list[object] = []
+        size: i64 = 0
+        end: i64 = len(rows.keys)
         if self._left >= 0:
-            self._left -= len(items) if options.keys_only else len(items) // 2
-        self.gather(items, size)
-        return self._left != 0
-
-
-def _flat(rows: Rows, options: RangeOptions, at: i64, most: i64) -> tuple[list[object], i64]:
-    """The items of rows from `at` on, at most so many rows (< 0: all), and their bytes."""
-    flat: list[object] = []
-    size: i64 = 0
-    end: i64 = len(rows.keys)
-    if most >= 0:
-        end = min(end, at + most)
-    while at < end:
-        key = rows.keys[at]
-        flat.append(key)
-        size += len(key)
-        if not options.keys_only:
-            data = rows.data(at)
-            flat.append(data)
-            size += len(data)
-        at += 1
-    return flat, size
+            end = min(end, at + self._left)
+            self._left -= max(end - at, 0)
+        while at < end and size < self._room:
+            key = rows.keys[at]
+            items.append(key)
+            size += len(key)
+            if options.typed:
+                items.append(NAMES[rows.kind(at)])
+            if not options.keys_only:
+                data = rows.data(at)
+                items.append(data)
+                size += len(data)
+            if options.expires:
+                items.append(int(rows.cell(at).expires))
+            at += 1
+        self._room -= size
+        self.size = size
+        return items
 
 
 def kv_count(txn: Transaction, args: list[bytes]) -> object:
@@ -123,6 +144,9 @@ class RangeOptions:
     def __init__(self, args: list[bytes]) -> None:
         self.reverse = False
         self.keys_only = False
+        self.typed = False
+        self.expires = False
+        self.bytes: i64 = NO_BOUND
         self.offset: i64 = 0
         self.count: i64 = RANGE_LIMIT
         at = 3
@@ -132,6 +156,13 @@ class RangeOptions:
                 self.reverse = True
             elif word == b"KEYSONLY":
                 self.keys_only = True
+            elif word == b"TYPES":
+                self.typed = True
+            elif word == b"EXPIRES":
+                self.expires = True
+            elif word == b"BYTES" and at + 1 < len(args):
+                self.bytes = min(integer(args[at + 1]), NO_BOUND)
+                at += 1
             elif word == b"LIMIT" and at + 2 < len(args):
                 self.offset = integer(args[at + 1])
                 self.count = integer(args[at + 2])
@@ -141,6 +172,8 @@ class RangeOptions:
             at += 1
         if self.offset < 0:
             raise CommandError("ERR a LIMIT's offset is 0 or more")
+        if self.bytes <= 0:
+            raise CommandError("ERR BYTES are 1 or more")
 
 
 def bounds(low: bytes, high: bytes) -> tuple[bytes | None, bytes | None]:

@@ -1,7 +1,8 @@
 """KV.WATCH KV.UNWATCH: being told of changes, as they become safe. Called through the registry.
 
 A commit is told as one push: ["kv.watch", prefix, lsn, changes], a change being ["put", key, value]
-or ["put", key, value, expires], ["delete", key] or ["delrange", min, max], in KV.RANGE's notation.
+or ["put", key, value, expires], ["delete", key] or ["delrange", min, max], in KV.RANGE's notation;
+with TYPES the type of a value stands before it.
 A watch that cannot go on ends with ["kv.unwatch", prefix, lsn, why], lsn being the last one told.
 """
 
@@ -22,24 +23,28 @@ LOOK: Final = 0.002  # seconds between looks at whether it is found
 
 
 def kv_watch(client: Client, args: list[bytes]) -> object:
-    """KV.WATCH prefix [FROM lsn]: the LSN behind which it begins, that of what is safe now.
+    """KV.WATCH prefix [FROM lsn] [TYPES]: the LSN behind which it begins, that of what is safe now.
 
     FROM: everything behind an earlier one, for as long as the log is kept. Where that stands is
     looked for beside the loop, as the first commit of each segment is read, and may be large.
     """
     prefix = args[1]
-    if len(args) not in (2, 4) or (len(args) == 4 and args[2].upper() != b"FROM"):
+    typed = len(args) > 2 and args[-1].upper() == b"TYPES"
+    more = args[2:-1] if typed else args[2:]
+    if len(more) not in (0, 2) or (more and more[0].upper() != b"FROM"):
         raise CommandError(SYNTAX)
     if len(prefix) > MAX_KEY:
         raise CommandError(f"ERR a key has at most {MAX_KEY} bytes")
     _check(client, prefix)
     feeds = client.server.feeds
     place = feeds.place
-    lsn = integer(args[3]) if len(args) == 4 else place.lsn
+    lsn = integer(more[1]) if more else place.lsn
     if not 0 <= lsn <= place.lsn:
         raise CommandError(f"ERR FROM is an LSN from 0 to {place.lsn}, the last one that is safe")
     tail = Tail(feeds.disk, lsn, place if lsn == place.lsn else None)
-    return Search(client, prefix, tail) if lsn < place.lsn else _begin(client, prefix, tail)
+    if lsn < place.lsn:
+        return Search(client, prefix, typed, tail)
+    return _begin(client, prefix, typed, tail)
 
 
 def _check(client: Client, prefix: bytes) -> None:
@@ -52,9 +57,9 @@ def _check(client: Client, prefix: bytes) -> None:
         raise CommandError(f"ERR at most {MAX_FEEDS} prefixes can be watched at once")
 
 
-def _begin(client: Client, prefix: bytes, tail: Tail) -> object:
+def _begin(client: Client, prefix: bytes, typed: bool, tail: Tail) -> object:
     lsn = tail.lsn
-    feed = Feed(client.server.feeds, client, client.database, prefix, tail)
+    feed = Feed(client.server.feeds, client, client.database, prefix, typed, tail)
     client.feeds.append(feed)
     feed.go_on()
     return lsn
@@ -63,11 +68,12 @@ def _begin(client: Client, prefix: bytes, tail: Tail) -> object:
 class Search(Job):
     """Waits until the place of a watch in the log has been found."""
 
-    def __init__(self, client: Client, prefix: bytes, tail: Tail) -> None:
+    def __init__(self, client: Client, prefix: bytes, typed: bool, tail: Tail) -> None:
         super().__init__()
         self.delay = LOOK
         self._client = client
         self._prefix = prefix
+        self._typed = typed
         self._tail = tail
         self._found = False
         self._error: Exception | None = None
@@ -92,7 +98,7 @@ class Search(Job):
 
     def reply(self) -> object:
         _check(self._client, self._prefix)  # others have begun watches meanwhile
-        return _begin(self._client, self._prefix, self._tail)
+        return _begin(self._client, self._prefix, self._typed, self._tail)
 
 
 def kv_unwatch(client: Client, args: list[bytes]) -> object:

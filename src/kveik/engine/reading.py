@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Final
 
-from kveik.engine import mapping
+from kveik import mapping
 from kveik.engine.paging import Items, Keys, Pages, Shown
 from kveik.engine.scan import Rows
 from kveik.engine.shared import Shared

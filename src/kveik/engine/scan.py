@@ -43,6 +43,14 @@ class Rows:
         assert isinstance(value, Cell)
         return value.data
 
+    def kind(self, at: i64) -> i64:
+        """The content type of a row's value."""
+        value = self.values[at]
+        if isinstance(value, bytes):
+            return BYTES
+        assert isinstance(value, Cell)
+        return value.kind
+
     def cell(self, at: i64) -> Cell:
         """A row's value as a cell."""
         value = self.values[at]

@@ -12,10 +12,10 @@ import json
 from typing import Final
 
 from kveik.errors import CommandError
+from kveik.format.strictjson import parse
 from kveik.format.values import as_json_text, dump_json
 from kveik.model import Cell
 from kveik.native import i64
-from kveik.wire.strictjson import parse
 
 
 def decode_request(line: bytes) -> dict[str, object]:

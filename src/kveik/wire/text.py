@@ -12,10 +12,10 @@ import json
 from typing import Final
 
 from kveik.errors import CommandError, ProtocolError
+from kveik.format.strictjson import parse
 from kveik.format.values import as_json_text
 from kveik.model import Cell, Failure
 from kveik.native import i64
-from kveik.wire.strictjson import parse
 
 QUOTES: Final = "\"'"
 IAC: Final = 0xFF  # telnet's escape: a byte that text never has

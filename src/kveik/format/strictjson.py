@@ -1,4 +1,4 @@
-"""JSON as the standard has it, within bounds. Called by the line protocols.
+"""JSON as the standard has it, within bounds. Called by the line protocols and the KV commands.
 
 Refused are NaN and infinities, two members of one name, what is nested too deeply, and numbers of
 too many digits: each would be read differently by the next reader, or cost too much.

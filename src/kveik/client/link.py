@@ -1,0 +1,133 @@
+"""Where Client and AsyncClient meet redis-py: options, pools, errors, and what goes over the wire.
+
+redis-py opens, secures, authenticates and keeps the connections, and retries connecting; a Call is
+sent and read as one exchange here, since only Kveik's clients know which may be sent again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from kveik.client.calls import Command
+from kveik.errors import ConnectionError, KveikError, ServerError, TimeoutError
+
+try:
+    import redis as redis  # for its other users, too
+    from redis.backoff import EqualJitterBackoff
+except ImportError as error:
+    raise ImportError(
+        "kveik.Client and kveik.AsyncClient need the package redis: pip install redis"
+    ) from error
+
+URL: Final = "redis://127.0.0.1:6379"
+TIMEOUT: Final = 30.0  # seconds for an answer; to count very many keys takes its time
+CONNECT_TIMEOUT: Final = 5.0  # seconds
+CONNECTIONS: Final = 50  # of one client; who wants another waits
+FIRST_PAUSE: Final = 0.05  # seconds before the first retry; each pause is twice the last
+LONGEST_PAUSE: Final = 1.0  # seconds
+LOST: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+Made = TypeVar("Made")
+
+
+class Lost(Exception):
+    """The answer to a Call that may be sent again was lost. error: what to raise in the end."""
+
+    def __init__(self, error: KveikError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def retry(kind: type[Made], retries: int, errors: tuple[type[Exception], ...] | None) -> Made:
+    """redis-py's Retry, of its kind for asyncio or not; errors: None for its own choice."""
+    if retries < 0:
+        raise ValueError(f"max_retries is 0 or more, not {retries}")
+    made: Any = kind
+    backoff = EqualJitterBackoff(cap=LONGEST_PAUSE, base=FIRST_PAUSE)
+    found: Made = made(backoff, retries, *(() if errors is None else (errors,)))
+    return found
+
+
+def options_of(url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """redis-py's options, with Kveik's defaults; TypeError for those that would spoil values."""
+    for name in ("decode_responses", "connection_pool"):
+        if name in options:
+            raise TypeError(f"{name} is no option of Kveik's clients")
+    made: dict[str, Any] = {
+        "socket_timeout": TIMEOUT,
+        "max_connections": CONNECTIONS,
+        "timeout": CONNECT_TIMEOUT,  # to wait for one of these
+    }
+    if urlsplit(url).scheme != "unix":
+        made |= {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_keepalive": True}
+    return made | options
+
+
+def shown(url: str) -> str:
+    """The URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def names(pool: Any) -> tuple[str, ...]:
+    """What `get_connection` has to be given: before redis-py 5.3 the name of a command."""
+    parameter = inspect.signature(pool.get_connection).parameters.get("command_name")
+    needed = parameter is not None and parameter.default is inspect.Parameter.empty
+    return ("KV.GET",) if needed else ()
+
+
+def apart(pool: Any) -> Any:
+    """A connection of its own, in RESP2, on which changes come between the replies."""
+    kwargs = {name: v for name, v in pool.connection_kwargs.items() if not name.startswith("maint")}
+    return pool.connection_class(**kwargs | {"protocol": 2})
+
+
+def translated(error: Exception) -> KveikError:
+    """redis-py's error as Kveik's."""
+    text = str(error)
+    if isinstance(error, redis.AuthenticationError):
+        return ServerError(text, "NOAUTH")
+    if isinstance(error, (redis.TimeoutError, TimeoutError)):
+        return TimeoutError(text or "timed out")
+    if isinstance(error, (redis.ConnectionError, redis.InvalidResponse, OSError)):
+        return ConnectionError(text)
+    code = text.partition(" ")[0]
+    return ServerError(text, code if code.isupper() else "")
+
+
+def packed(connection: Any, commands: list[Command]) -> Any:
+    """The commands as bytes; several as one transaction."""
+    if len(commands) > 1:
+        return connection.pack_commands([("MULTI",), *commands, ("EXEC",)])
+    return connection.pack_command(*commands[0])
+
+
+class Replies:
+    """The replies to commands as they come in: `want` says how many are still to be read."""
+
+    def __init__(self, commands: list[Command]) -> None:
+        self.want = 1 if len(commands) == 1 else len(commands) + 2
+        self._single = len(commands) == 1
+        self._refused: Exception | None = None
+        self._last: Any = None
+
+    def take(self, reply: Any) -> None:
+        """reply: or the error that stands in its place."""
+        self.want -= 1
+        self._last = reply
+        if isinstance(reply, Exception) and self._refused is None:
+            self._refused = reply  # EXEC will only say that something was refused
+
+    def result(self) -> list[Any]:
+        """One reply for each command; raises what the server has refused."""
+        found = [self._last] if self._single else self._last
+        refused = self._refused
+        if refused is None:
+            refused = next((one for one in found if isinstance(one, Exception)), None)
+        if refused is not None:
+            raise translated(refused) from None
+        return list(found)
