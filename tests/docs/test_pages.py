@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from kveik.engine.optimistic import OptimisticTransaction
 
 WITH_CODE = [page for page in pages() if any(block.language in RUN for block in blocks(page))]
 GUIDE = DOCS / "embedded.md"
+LONGEST = 60  # seconds that a page may take before something hangs
 MOST_LEFT_OUT = 20  # blocks that no test runs; a new one needs a good reason
 
 
@@ -25,12 +28,20 @@ def test_what_a_page_shows_happens(
 ) -> None:
     run = PageRun(tmp_path)
     monkeypatch.chdir(run.folder)
+    monkeypatch.setattr(sys, "stdin", None)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(LONGEST)
     try:
         for block in blocks(page):
             if block.language in RUN and not block.reason:
                 run.run(block)
     finally:
+        signal.alarm(0)
         run.end()
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TimeoutError(f"the page takes longer than {LONGEST} s")
 
 
 def test_every_block_says_its_language_and_few_are_left_out() -> None:
