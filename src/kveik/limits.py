@@ -118,3 +118,7 @@ SLOWLOG_ARGUMENTS: Final = 32  # of a slow command that are kept; Redis' own
 SLOWLOG_ARGUMENT: Final = 128  # bytes of each; Redis' own
 MAX_LATENCIES: Final = 160  # slow moments of one kind that are kept; Redis' own
 MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code
+
+# --- clients ------------------------------------------------------------------------------------
+MAX_ANSWER: Final = MAX_COMMIT  # bytes of a JSON line; a server's largest reply, half of it escaped
+CLIENT_CONNECTIONS: Final = 10  # of one client, unless it is told otherwise; who wants more waits

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
+from tests.support.fake import Fake
 from tests.support.server import Server
 
 from kveik import KVDBClient
-from kveik.errors import ConnectionError, KveikError, ServerError
-
-
-@contextmanager
-def fake(*answers: bytes | None) -> Iterator[int]:
-    """The port of a server that gives these answers, one for each line; None hangs up."""
-
-    def serve() -> None:
-        connection = listener.accept()[0]
-        with connection, connection.makefile("rb") as lines:
-            for answer in answers:
-                lines.readline()
-                if answer is None:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
-                connection.sendall(answer)
-            lines.readline()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-    thread.join(10)
+from kveik.client.connection import Connection
+from kveik.errors import ConnectionError, KveikError, ServerError, TimeoutError
 
 
 def test_the_five_operations(server: Server) -> None:
@@ -83,33 +61,36 @@ def test_nobody_there_is_a_connection_error_of_both_kinds() -> None:
     assert isinstance(caught.value, KveikError)
 
 
-@pytest.mark.parametrize("answer", [None, b"no JSON\n"])
+@pytest.mark.parametrize("answer", [None, b"no JSON\n", b"[" * 100_000 + b"\n"])
 def test_a_broken_answer_is_a_connection_error(answer: bytes | None) -> None:
     with (
-        fake(answer) as port,
-        KVDBClient("127.0.0.1", port) as client,
-        pytest.raises(ConnectionError, match=rf"^127\.0\.0\.1:{port}: "),
+        Fake(answer) as fake,
+        KVDBClient("127.0.0.1", fake.port, max_retries=0) as client,
+        pytest.raises(ConnectionError, match=rf"^127\.0\.0\.1:{fake.port}: "),
     ):
         client.read("k")
 
 
-@pytest.mark.parametrize("answer", [b"[]\n", b"1\n", b"null\n"])
-def test_an_answer_that_is_no_object_is_a_connection_error(answer: bytes) -> None:
+@pytest.mark.parametrize("answer", [b"[]\n", b"1\n", b"null\n", b"no JSON\n"])
+def test_an_answer_that_is_none_is_a_connection_error_and_not_asked_for_again(
+    answer: bytes,
+) -> None:
+    with Fake(answer) as fake, KVDBClient("127.0.0.1", fake.port) as client:
+        with pytest.raises(ConnectionError):
+            client.read("k")
+        assert len(fake.requests) == 1
+
+
+def test_a_server_that_does_not_answer_in_time_is_a_timeout() -> None:
     with (
-        fake(answer) as port,
-        KVDBClient("127.0.0.1", port) as client,
-        pytest.raises(ConnectionError),
+        Fake(b"", b"") as fake,
+        KVDBClient("127.0.0.1", fake.port, timeout=0.1, max_retries=1) as client,
     ):
-        client.read("k")
-
-
-def test_a_server_that_does_not_answer_in_time_is_a_connection_error() -> None:
-    with (
-        fake(b"") as port,
-        KVDBClient("127.0.0.1", port, timeout=0.2) as client,
-        pytest.raises(ConnectionError, match="timed out"),
-    ):
-        client.read("k")
+        with pytest.raises(TimeoutError, match="timed out") as caught:
+            client.read("k")
+        assert isinstance(caught.value, builtins.TimeoutError)
+        assert isinstance(caught.value, ConnectionError)
+        assert len(fake.requests) == 2
 
 
 def test_an_answer_that_comes_in_pieces_is_put_together(server: Server) -> None:
@@ -120,7 +101,7 @@ def test_an_answer_that_comes_in_pieces_is_put_together(server: Server) -> None:
 
 
 def test_after_a_restart_of_the_server_the_client_connects_again(server: Server) -> None:
-    client = KVDBClient(port=server.port)
+    client = KVDBClient(port=server.port, max_retries=0)
     client.put("k", 1)
     server.command += ["--port", str(server.port)]
     server.kill9()
@@ -172,16 +153,18 @@ def test_many_clients_at_once(server: Server) -> None:
     in_threads(work, 30)
 
 
-def test_an_interrupted_call_does_not_leave_its_answer_to_the_next(server: Server) -> None:
+def test_an_interrupted_call_does_not_leave_its_answer_to_the_next(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = KVDBClient(port=server.port)
     client.batch_put(["a", "b"], [1, 2])
-    received, client._read_line = client._read_line, interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        client.read("a")
-    client._read_line = received  # type: ignore[method-assign]
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "line", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.read("a")
     assert client.read("b") == 2
     client.close()
 
 
-def interrupted(connection: socket.socket) -> bytes:
+def interrupted(connection: Connection) -> bytes:
     raise KeyboardInterrupt

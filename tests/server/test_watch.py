@@ -101,6 +101,24 @@ def test_a_range_that_was_deleted_is_told_as_far_as_it_is_watched(
     assert seen(bench, frame(*request_)) == expected
 
 
+def test_types_are_told_to_whoever_asks(bench: Bench) -> None:
+    ask(bench, "KV.WATCH", "", "types")
+    changes = [
+        [b"put", b"a", b"json", b"[1]"],
+        [b"put", b"b", b"text", b"x"],
+        [b"put", b"c", b"bytes", b"y"],
+    ]
+    request = frame("KV.MPUT", "a", "json", "[1]", "b", "text", "x", "c", "bytes", "y")
+    assert seen(bench, request) == pushes(told(b"", 1, *changes))
+    change = [b"put", b"a", b"text", b"1", 9_000_000_000_000]
+    request = frame("KV.PUT", "a", "text", 1, "PXAT", 9_000_000_000_000)
+    assert seen(bench, request, frame("DEL", "a")) == pushes(
+        told(b"", 2, change), told(b"", 3, [b"delete", b"a"])
+    )
+    assert ask(bench, "KV.UNWATCH") == b":1\r\n"
+    assert ask(bench, "KV.WATCH", "", "FROM", 1, "TYPES").startswith(b":1\r\n")
+
+
 def test_another_database_is_not_told_of(bench: Bench) -> None:
     ask(bench, "SELECT", 1)
     ask(bench, "KV.WATCH", "")

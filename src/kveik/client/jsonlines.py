@@ -3,106 +3,84 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import cast
 
-from kveik.errors import ConnectionError, ServerError
+from kveik.client.connection import Connection
+from kveik.client.pooled import PooledClient
+from kveik.errors import ServerError
+from kveik.limits import CLIENT_CONNECTIONS
 
 
-class KVDBClient:
-    """A connection to a server, safe for several threads; connects when it is first used.
+class KVDBClient(PooledClient):
+    """A server, over the JSON lines protocol; threads share it, and it connects when it is used.
 
-    Raises ServerError when the server refuses, ConnectionError when nobody answers in `timeout`
-    seconds; a write that ends so may or may not have happened.
+    ServerError: the server refuses. TimeoutError, a ConnectionError: there is no answer within
+    `timeout` seconds; ConnectionError: nobody answers. Both only after `max_retries` more tries,
+    with growing pauses. Where an answer is lost the request is sent again, as to write a value or
+    to delete a key twice is to do it once; but it may overwrite what somebody else has written
+    meanwhile, and `delete` answers False for what its first try has deleted. With max_retries=0
+    nothing is sent twice; a write that ends with an error may or may not have happened.
     """
 
-    def __init__(self, host: str = "localhost", port: int = 9999, timeout: float = 30.0) -> None:
-        self._address = (host, port)
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._received = b""
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int = 9999,
+        timeout: float = 30.0,
+        max_retries: int = 3,
+        *,
+        password: str | None = None,
+        max_connections: int = CLIENT_CONNECTIONS,
+    ) -> None:
+        """max_connections: open at once; a thread waits for a free one, `timeout` at most."""
+        super().__init__(host, port, timeout, max_retries, password, max_connections)
 
     def put(self, key: str, value: object) -> object:
         """Write a value (anything JSON can say); True once it is on the disk."""
-        return self._call({"command": "put", "key": key, "value": value})
+        return self._ask({"command": "put", "key": key, "value": value})
 
     def read(self, key: str) -> object:
         """The value, or None."""
-        return self._call({"command": "read", "key": key})
+        return self._ask({"command": "read", "key": key})
 
     def read_key_range(self, start_key: str, end_key: str) -> dict[str, object]:
         """The entries from start_key to end_key, both included, in key order."""
-        result = self._call(
+        result = self._ask(
             {"command": "read_key_range", "start_key": start_key, "end_key": end_key}
         )
         return cast("dict[str, object]", result)
 
     def batch_put(self, keys: Sequence[str], values: Sequence[object]) -> object:
         """Write all of them, or none."""
-        return self._call({"command": "batch_put", "keys": list(keys), "values": list(values)})
+        return self._ask({"command": "batch_put", "keys": list(keys), "values": list(values)})
 
     def delete(self, key: str) -> object:
         """Delete a key; whether there was one."""
-        return self._call({"command": "delete", "key": key})
+        return self._ask({"command": "delete", "key": key})
 
-    def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        with self._lock:
-            self._drop()
+    def _ask(self, request: dict[str, object]) -> object:
+        return self._checked(self._call(request))
 
-    def __enter__(self) -> KVDBClient:
-        return self
+    # --- the protocol ---------------------------------------------------------------------------
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _encode(self, request: dict[str, object]) -> bytes:
+        return json.dumps(request, allow_nan=False).encode() + b"\n"
 
-    def _call(self, request: dict[str, object]) -> object:
-        line = json.dumps(request, allow_nan=False).encode() + b"\n"
-        with self._lock:
-            answer = self._exchange(line)
-        if answer.get("status") != "ok":
-            raise ServerError(str(answer.get("message", "the server gave no reason")))
-        return answer.get("result")
-
-    def _exchange(self, line: bytes) -> dict[str, object]:
-        host, port = self._address
+    def _receive(self, connection: Connection) -> object:
         try:
-            if self._socket is None:
-                self._socket = socket.create_connection(self._address, self._timeout)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.sendall(line)
-            answer = json.loads(self._read_line(self._socket))
-            if not isinstance(answer, dict):
-                raise ValueError("the answer is no JSON object")
-            return answer
-        except (OSError, ValueError) as error:
-            self._drop()  # what comes next on this connection would answer an earlier question
-            raise ConnectionError(f"{host}:{port}: {error}") from error
-        except BaseException:
-            self._drop()
-            raise
+            answer = json.loads(connection.line())
+        except RecursionError:
+            raise ValueError("the answer is nested too deeply") from None
+        if not isinstance(answer, dict):
+            raise ValueError("the answer is no JSON object")
+        return answer
 
-    def _read_line(self, connection: socket.socket) -> bytes:
-        pieces = [self._received]
-        while b"\n" not in pieces[-1]:
-            piece = connection.recv(1 << 16)
-            if not piece:
-                raise OSError("the server closed the connection")
-            pieces.append(piece)
-        line, _, self._received = b"".join(pieces).partition(b"\n")
-        return line
+    def _login(self, password: str) -> dict[str, object]:
+        return {"command": "auth", "password": password}
 
-    def _drop(self) -> None:
-        self._received = b""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    def _checked(self, answer: object) -> object:
+        members = cast("dict[str, object]", answer)
+        if members.get("status") != "ok":
+            raise ServerError(str(members.get("message", "the server gave no reason")))
+        return members.get("result")
