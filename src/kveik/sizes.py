@@ -18,6 +18,14 @@ def parse_size(text: str | int) -> int:
     return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
 
 
+def exact_size(size: int) -> str:
+    """The same as parse_size reads it back, with the largest unit that leaves no fraction."""
+    for unit in "TGMK":
+        if size and size % _UNITS[unit] == 0:
+            return f"{size // _UNITS[unit]}{unit}B"
+    return f"{size}B"
+
+
 def show_size(size: float) -> str:
     """The same, for people: 512 B, 1.5 MB."""
     for unit in ("B", "KB", "MB", "GB"):

@@ -1,6 +1,7 @@
 """`kveik`: finds the sub-command and turns what Kveik raises on purpose into one line and exit 1.
 
-argparse, because the server must start where nothing but the standard library is installed.
+argparse, because the server must start where nothing but the standard library is installed. A
+sub-command is a module with `add_parser` and `run`; only the one that is called is imported.
 """
 
 from __future__ import annotations
@@ -8,10 +9,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 
-from kveik.cli import check, demo, inspect, repair, serve
-from kveik.errors import KveikError
+from kveik.errors import KveikError, UseError
 from kveik.version import describe
+
+COMMANDS = (
+    "serve",
+    "shell",
+    "get",
+    "put",
+    "delete",
+    "range",
+    "dump",
+    "load",
+    "import",
+    "demo",
+    "check",
+    "inspect",
+    "repair",
+)
+MODULES = {"range": "show_range", "import": "import_redis"}  # whose names Python has taken
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,12 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         "--version", action="version", version=describe(), help="print what is installed"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve.add_parser(commands)
-    demo.add_parser(commands)
-    check.add_parser(commands)
-    inspect.add_parser(commands)
-    repair.add_parser(commands)
-    options = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
+        import_module(f"kveik.cli.{MODULES.get(name, name)}").add_parser(commands)
+    options = parser.parse_args(words)
     if options.command is None:
         parser.print_help()
         return 2
@@ -41,6 +57,6 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except (KveikError, OSError) as error:
         print(f"kveik: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UseError) else 1
     except KeyboardInterrupt:
         return 130

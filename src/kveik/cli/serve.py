@@ -9,15 +9,12 @@ import sys
 import time
 
 from kveik.cli.notify import notify
-from kveik.limits import DEFAULT_MEMORY, MIN_MEMORY, SEGMENTS_PER_MEMORY
-from kveik.model import COMPRESSIONS, DURABILITIES
-from kveik.server import app
-from kveik.server.config import DEFAULT_HOST, DEFAULT_PORT, Address, Config, parse_address
-from kveik.sizes import parse_size, show_size
+from kveik.cli.serve_settings import SETTINGS, config_of
+from kveik.cli.settings import add_flags, as_toml, gather
+from kveik.server.config import Config, parse_address
 from kveik.version import describe
 
-ENTRY = 1024  # bytes that an entry is taken for where --memtable-size counts entries
-PASSWORD = "KVEIK_PASSWORD"  # noqa: S105  the name of a variable
+CONFIG = "KVEIK_CONFIG"
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -27,93 +24,47 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="serve a directory on one port to Redis clients, JSON lines and more",
         description="Serve a directory. The first bytes of a connection tell its protocol: Redis' "
         "(RESP2, RESP3), JSON lines, length-prefixed pickles or the text protocol.",
+        epilog="Each flag may also be a variable of the environment (--data-dir: KVEIK_DATA_DIR) "
+        'or an entry of the file (data-dir = "data"). A flag comes before the environment, that '
+        "before the file. Example: kveik serve --port 7000 --data-dir /var/lib/kveik",
     )
-    add = parser.add_argument
-    add("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
-    add(
-        "--port",
-        type=_port,
-        default=DEFAULT_PORT,
-        help="port to listen on; 0 takes a free one (default: %(default)s)",
-    )
-    add(
-        "--listen",
-        action="append",
-        type=_address,
-        default=[],
-        metavar="URL",
-        help="a listener as auto://HOST:PORT, or redis://, json://, frame:// or text:// to pin it "
-        "to one protocol, or unix:///PATH[?protocol=redis], in place of --host and --port; may be "
-        "given several times",
-    )
-    add("--data-dir", default="data", metavar="DIR", help="the database (default: ./%(default)s)")
-    add(
-        "--durability",
-        choices=DURABILITIES,
-        default="always",
-        help="when a write is acknowledged: once it is synced (always, the default), at once and "
-        "synced every second (interval), or at once and synced when the system likes (none)",
-    )
-    add(
-        "--snapshot-dir",
-        default="",
-        metavar="DIR",
-        help="where SNAPSHOT makes its copies (default: the database's name with -snapshots)",
-    )
-    memory = parser.add_mutually_exclusive_group()
-    memory.add_argument(
-        "--memory",
-        type=_size,
-        default=DEFAULT_MEMORY,
-        metavar="SIZE",
-        help="memory for what was written lately and for the cache, such as 512MB (default: "
-        f"{show_size(DEFAULT_MEMORY)}); the process needs about 100 MB more",
-    )
-    memory.add_argument(
-        "--memtable-size",
-        dest="memory",
-        type=_memtable,
-        metavar="SIZE",
-        help="in place of --memory: how much is gathered before it becomes a table, such as 4MB; "
-        "a bare number counts entries, of 1 KB each",
-    )
-    add(
-        "--compression",
-        choices=COMPRESSIONS,
-        default="none",
-        help="of what compaction writes: zstd (needs the package zstandard), zlib, auto (zstd "
-        "where it is installed, else zlib) or none (the default)",
-    )
-    add(
-        "--password-file",
+    add_flags(parser, SETTINGS)
+    parser.add_argument(
+        "--config",
         metavar="FILE",
-        help="a file whose first line is the password that clients must give (AUTH); without it "
-        f"the environment's {PASSWORD}, without that everybody may do everything",
+        help=f"a TOML file with settings (default: the file that the environment's {CONFIG} names)",
+    )
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the settings that are in effect, as a file that --config reads, and where each "
+        "comes from; serve nothing",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    listen = tuple(options.listen) or (Address("auto", options.host, options.port),)
     try:
-        password = _password(options.password_file)
-        config = Config(
-            options.data_dir,
-            listen,
-            options.durability,
-            options.memory,
-            options.compression,
-            options.snapshot_dir,
-            password,
-        )
+        path = options.config or os.environ.get(CONFIG) or None
+        values = gather(SETTINGS, options, os.environ, path)
+        config = config_of(values)
+        if options.print_config:
+            print(as_toml(SETTINGS, values), end="")
+            return 0
     except (OSError, ValueError) as error:
         print(f"kveik serve: {error}", file=sys.stderr)
         return 2
-    for address in listen:
-        if not (password or address.path or address.host.startswith(LOOPBACK)):
+    return serve(config)
+
+
+def serve(config: Config) -> int:
+    from kveik.server import app
+
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for address in config.listen:
+        if not (config.password or address.path or address.host.startswith(LOOPBACK)):
             logging.getLogger("kveik").warning(
                 "%s is reachable by others, and there is no password (--password-file)", address
             )
@@ -192,40 +143,3 @@ class RecoveryProgress:
             print(f"\rrecovering: segment {done} of {total}", end=end, file=sys.stderr, flush=True)
         else:
             print(f"recovering: segment {done} of {total}", file=sys.stderr, flush=True)
-
-
-def _password(path: str | None) -> str:
-    """The password; OSError or ValueError if a file was named and has none."""
-    if path is None:
-        return os.environ.get(PASSWORD, "")
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        password = file.readline().rstrip("\r\n")
-    if not password:
-        raise ValueError(f"{path}: the first line is the password, and it is empty")
-    return password
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
-    return int(text)
-
-
-def _address(text: str) -> Address:
-    try:
-        return parse_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _memtable(text: str) -> int:
-    """The memory whose memtables are as large as --memtable-size says."""
-    size = int(text) * ENTRY if text.strip().isdecimal() else _size(text)
-    return max(size * SEGMENTS_PER_MEMORY, MIN_MEMORY)
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -8,7 +8,7 @@ from kveik.format.shown import show_range
 
 def count(number: int, what: str) -> str:
     """1 table, 2,000 tables."""
-    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    plural = what[:-1] + "ies" if what.endswith("ry") else what + "s"
     return f"{number:,} {what if number == 1 else plural}"
 
 

@@ -175,3 +175,12 @@ class Keys(Iteration):
     def __next__(self) -> Any:
         at = self._step()
         return decode_key(self._pages.rows.keys[at])
+
+
+class Cells(Iteration):
+    """Keys with their values, both as they are stored."""
+
+    def __next__(self) -> Any:
+        at = self._step()
+        rows = self._pages.rows
+        return rows.keys[at], rows.cell(at)

@@ -10,7 +10,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import Any, Final
 
 from kveik import mapping
-from kveik.engine.paging import Items, Keys, Pages, Shown
+from kveik.engine.paging import Cells, Items, Keys, Pages, Shown
 from kveik.engine.scan import Rows
 from kveik.engine.shared import Shared
 from kveik.engine.snapshot import Snapshot
@@ -168,6 +168,12 @@ class Reader(Shown):
         """The entries whose keys begin with a prefix: bytes, text, or a tuple's first items."""
         low, high = prefix_bounds(prefix)
         return Items(self._pages(low, high, reverse, limit))
+
+    def cells(
+        self, low: bytes, high: bytes | None, *, reverse: bool = False, limit: int | None = None
+    ) -> Iterator[tuple[bytes, Cell]]:
+        """As range, but keys are bytes and values cells, with type and expiry: to copy them."""
+        return Cells(self._pages(low, high, reverse, limit))
 
     def _pages(self, low: bytes, high: bytes | None, reverse: bool, limit: int | None) -> Pages:
         """The range's first page, and the rest of it."""

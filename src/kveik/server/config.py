@@ -61,10 +61,18 @@ class Config:
         if self.durability not in DURABILITIES:
             raise ValueError(f"durability is one of {', '.join(DURABILITIES)}")
         codec_of(self.compression)
-        if self.memory < MIN_MEMORY:
-            raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}")
-        if len(self.password.encode("utf-8", "surrogateescape")) > MAX_PASSWORD:
-            raise ValueError(f"a password has at most {MAX_PASSWORD} bytes")
+        check_memory(self.memory)
+        check_password(self.password)
+
+
+def check_memory(size: int) -> None:
+    if size < MIN_MEMORY:
+        raise ValueError(f"memory is at least {show_size(MIN_MEMORY)}")
+
+
+def check_password(password: str) -> None:
+    if len(password.encode("utf-8", "surrogateescape")) > MAX_PASSWORD:
+        raise ValueError(f"a password has at most {MAX_PASSWORD} bytes")
 
 
 def parse_address(url: str) -> Address:
