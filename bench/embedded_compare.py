@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import tempfile
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 # Run as a script, only this folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.embedded_report import (
-    OURS,
+from bench.redis_compare import RESULTS
+
+from kveik.bench.embedded import Comparison, Setting, find_engines
+from kveik.bench.embedded_report import (
     Row,
     as_chart,
     as_json,
@@ -26,24 +26,21 @@ from bench.embedded_report import (
     rates_table,
     ratios_table,
 )
-from bench.engines.base import Engine
-from bench.engines.catalog import ENGINES, NOOP, find_engine
-from bench.keys import KEY_BYTES, VALUE_BYTES
-from bench.machine import describe
-from bench.redis_compare import (
+from kveik.bench.engines.base import Engine
+from kveik.bench.engines.catalog import ENGINES, NOOP, OURS
+from kveik.bench.keys import KEY_BYTES, VALUE_BYTES
+from kveik.bench.machine import describe
+from kveik.bench.screen import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
-    RESULTS,
+    Screen,
     leave,
     make_progress,
     write,
 )
-from bench.runner import run_worker
-from bench.servers import BenchError
-from bench.worker import LOAD, Job
-from bench.workloads import WORKLOADS, Workload, find_workloads
-
+from kveik.bench.servers import BenchError
+from kveik.bench.workloads import WORKLOADS, find_workloads
 from kveik.limits import MIN_MEMORY
 from kveik.sizes import parse_size, show_size
 
@@ -51,95 +48,6 @@ PLAIN_WIDTH = 180  # what the tables need
 LEAST_ENTRIES = 1000
 FULL = {"rounds": 5, "entries": 1_000_000, "limit": 10.0}
 QUICK = {"rounds": 1, "entries": 5_000, "limit": 0.3}
-
-
-class Comparison:
-    """One run: its progress and what it has found so far."""
-
-    def __init__(self, options: argparse.Namespace, home: Path, progress: Progress) -> None:
-        self.rows: list[Row] = []
-        self.failed = False
-        self._options = options
-        self._home = home
-        self._progress = progress
-        self._task = progress.add_task("starting", total=None)
-        self._runs = 0
-
-    def run(self, workloads: list[Workload], engines: dict[str, type[Engine]]) -> None:
-        self.rows = [Row(workload) for workload in workloads]
-        plan: list[tuple[Row, list[str]]] = []
-        for row in self.rows:
-            for name, engine in engines.items():
-                if lacking := row.workload.needs - engine.abilities:
-                    row.skipped[name] = f"cannot {', '.join(sorted(lacking))}"
-            plan.append((row, [name for name in engines if name not in row.skipped]))
-        bases = self._bases(plan)
-        runs = sum(len(names) for _, names in plan)
-        self._progress.update(self._task, total=len(bases) + runs * self._options.rounds)
-        for name in bases:
-            self._show(f"loading {name}")
-            self._work(name, LOAD, 0)
-        os.sync()  # what was loaded shall not be written while others are measured
-        for number in range(self._options.rounds):
-            for row, names in plan:
-                if names:
-                    self._round(number, row, names)
-            self._say(f"round {number + 1} of {self._options.rounds} done")
-
-    def _bases(self, plan: list[tuple[Row, list[str]]]) -> list[str]:
-        """The engines that need a loaded database to start from."""
-        wanted = {n for row, names in plan if row.workload.state == "base" for n in names}
-        return [name for name in ENGINES if name in wanted]
-
-    def _round(self, number: int, row: Row, names: list[str]) -> None:
-        found = {}
-        for name in turned(names, number):
-            if name in row.skipped:
-                continue
-            self._show(f"round {number + 1} {row.workload.name} {name}")
-            try:
-                found[name] = self._work(name, row.workload.name, number)
-            except BenchError as error:  # the others' hours are not lost
-                self.failed = True
-                row.skipped[name] = "failed"
-                self._progress.console.print(f"error: {error}", soft_wrap=True)
-        row.rounds.append(found)
-
-    def _work(self, engine: str, workload: str, number: int) -> dict[str, Any]:
-        self._runs += 1
-        base = self._home / f"{engine}-base"
-        home = base if workload == LOAD else self._home / f"{engine}-{self._runs}"
-        options = self._options
-        found = run_worker(
-            Job(
-                engine=engine,
-                workload=workload,
-                home=str(home),
-                base=str(base),
-                entries=options.entries,
-                memory=options.memory,
-                seed=number,
-                limit=options.limit,
-            )
-        )
-        self._progress.advance(self._task)
-        return found
-
-    def _show(self, text: str) -> None:
-        self._progress.update(self._task, description=text)
-
-    def _say(self, text: str) -> None:
-        """On a terminal the bar tells; elsewhere a line now and then."""
-        self._show(text)
-        if self._progress.disable:
-            self._progress.console.print(text, soft_wrap=True)
-
-
-def turned(names: list[str], number: int) -> list[str]:
-    """The order of a round: each round another begins, and every other goes backwards."""
-    at = number % len(names)
-    order = names[at:] + names[:at]
-    return order if number % 2 == 0 else order[::-1]
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -189,19 +97,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def find_engines(names: list[str]) -> dict[str, type[Engine]]:
-    found = {}
-    for name in [*names, NOOP]:
-        try:
-            found[name] = find_engine(name)
-        except ImportError as error:
-            hint = f"leave it out with --engines ({error})"
-            raise BenchError(f"{name} is not installed; {hint}") from None
+def installed(names: list[str]) -> dict[str, type[Engine]]:
+    found, missing = find_engines([*names, NOOP])
+    for name, reason in missing.items():
+        hint = f"leave it out with --engines ({reason})"
+        raise BenchError(f"{name} is not installed; {hint}")
     return found
 
 
 def compare(options: argparse.Namespace, console: Console) -> int:
-    engines = find_engines(options.engines)
+    engines = installed(options.engines)
     versions = {name: engines[name].version() for name in options.engines if name != OURS}
     about = describe(sys.executable, {}, versions)
     status = 0
@@ -209,7 +114,8 @@ def compare(options: argparse.Namespace, console: Console) -> int:
         tempfile.TemporaryDirectory(prefix="kveik-bench-", ignore_cleanup_errors=True) as home,
         make_progress(console) as progress,
     ):
-        comparison = Comparison(options, Path(home), progress)
+        setting = Setting(options.rounds, options.entries, options.memory, options.limit)
+        comparison = Comparison(setting, Path(home), Screen(console, progress))
         try:
             comparison.run(options.workloads, engines)
         except KeyboardInterrupt:

@@ -28,23 +28,23 @@ from rich.table import Table
 # Run as a script, only this folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.engines.catalog import ENGINES, find_engine
-from bench.keys import ENTRY_BYTES, KEY_BYTES, VALUE_BYTES, key_of
 from bench.large_phases import Job
-from bench.machine import describe
 from bench.memory_watch import Memory, MemoryWatch
-from bench.redis_compare import (
+from bench.redis_compare import RESULTS
+
+from kveik.bench.engines.catalog import ENGINES, find_engine
+from kveik.bench.keys import ENTRY_BYTES, KEY_BYTES, VALUE_BYTES, key_of
+from kveik.bench.machine import describe
+from kveik.bench.runner import started, tail
+from kveik.bench.screen import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
-    RESULTS,
     leave,
     make_progress,
     write,
 )
-from bench.runner import started, tail
-from bench.servers import BenchError
-
+from kveik.bench.servers import BenchError
 from kveik.sizes import parse_size, show_size
 
 DEFAULT_ENGINES = "kveik,rocksdict"

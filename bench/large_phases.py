@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from bench.engines.base import Engine, Setting
-from bench.engines.catalog import find_engine
-from bench.keys import KEY_BYTES, key_of, value_of
-from bench.processes import peak_of
+from kveik.bench.engines.base import Engine, Setting
+from kveik.bench.engines.catalog import find_engine
+from kveik.bench.keys import KEY_BYTES, key_of, value_of
+from kveik.bench.processes import peak_of
 
 CHUNK = 1000  # puts between two looks at the clock on the wall
 TOLD_EVERY = 0.2  # seconds

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import random
-import subprocess
 from dataclasses import dataclass
 
 import redis
-from bench.servers import HOST, BenchError, Server, settle
+
+from kveik.bench import redis_benchmark
+from kveik.bench.servers import HOST, BenchError, Server, settle
 
 KEYS = 100_000
 VALUE_BYTES = 100
 CLIENTS = (1, 50, 200)
 PIPELINES = (1, 16)
 FILL_CHUNK = 1000
-RUN_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -120,26 +119,5 @@ def _pace(case: Case, seconds: float, server: Server) -> float:
 
 
 def _benchmark(case: Case, requests: int, server: Server) -> dict[str, float]:
-    argv = ["redis-benchmark", "-h", HOST, "-p", str(server.port), "-t", case.test.lower()]
-    argv += ["-n", str(requests), "-c", str(case.clients), "-P", str(case.pipeline)]
-    argv += ["-r", str(KEYS), "-d", str(VALUE_BYTES), "--csv"]
-    try:
-        run = subprocess.run(argv, capture_output=True, text=True, timeout=RUN_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        server.check_alive()
-        raise BenchError(f"{server.name}: {case.name} took over {RUN_LIMIT_S:.0f} s") from None
-    row = _parse(run.stdout, case.test)
-    if run.returncode or row is None:
-        server.check_alive()
-        said = (run.stdout + run.stderr).strip()
-        raise BenchError(f"{server.name}: redis-benchmark failed in {case.name}\n{said}")
-    return row
-
-
-def _parse(output: str, test: str) -> dict[str, float] | None:
-    lines = output.splitlines()
-    header = next((i for i, line in enumerate(lines) if line.startswith('"test"')), len(lines))
-    for row in csv.DictReader(lines[header:]):
-        if row.pop("test") == test:
-            return {column: float(value) for column, value in row.items()}
-    return None
+    clients, pipeline = case.clients, case.pipeline
+    return redis_benchmark.run(server, case.test, requests, clients, pipeline, KEYS, VALUE_BYTES)

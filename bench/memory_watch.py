@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from bench.processes import session_of
+from kveik.bench.processes import session_of
 
 PERIOD_S = 0.5
 

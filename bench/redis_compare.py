@@ -10,24 +10,31 @@ import sys
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 # Run as a script, only this folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.load import KEYS, VALUE_BYTES, Case, calibrate, fill, make_cases, measure
-from bench.machine import describe, first_line
 from bench.report import Result, as_json, make_table
-from bench.servers import Argv, BenchError, Pair, Server, make_pairs, running, settle
 from bench.slow_sync import LONGEST_US, slow_syncs
+
+from kveik.bench.machine import describe, first_line
+from kveik.bench.screen import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    leave,
+    make_progress,
+    write,
+)
+from kveik.bench.servers import Argv, BenchError, Pair, Server, make_pairs, running, settle
 
 PLAIN_WIDTH = 150  # what the table needs
 RESULTS = Path(__file__).resolve().parent / "results"
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Comparison:
@@ -136,12 +143,6 @@ def redis_versions() -> dict[str, str]:
     }
 
 
-def make_progress(console: Console) -> Progress:
-    done, text = MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
-    parts = (BarColumn(), done, TimeElapsedColumn(), text)
-    return Progress(*parts, console=console, transient=True, disable=not console.is_terminal)
-
-
 def compare(
     options: argparse.Namespace, cases: list[Case], disk: dict[str, str], console: Console
 ) -> int:
@@ -203,16 +204,6 @@ def show(
     busy = [r.case.name for r in results for f in r.rounds for s in f.values() if not s.settled]
     if busy:
         console.print(f"A server was still busy after {len(busy)} runs, first: {busy[0]}")
-
-
-def write(path: Path, text: str, console: Console) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    console.print(f"written: {path}", soft_wrap=True)
-
-
-def leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # unwinds, so the servers are stopped
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from bench.load import Case, Figures
 from rich import box
 from rich.table import Table
+
+from kveik.bench.figures import Spread
 
 NAMES = ("kveik", "redis")
 
@@ -45,18 +47,6 @@ class Result:
     def _medians(self, name: str) -> dict[str, float]:
         runs = [asdict(each[name]) for each in self.rounds]
         return {key: median(r[key] for r in runs) for key in runs[0] if key != "settled"}
-
-
-@dataclass(frozen=True)
-class Spread:
-    median: float
-    min: float
-    max: float
-
-    @classmethod
-    def of(cls, figures: Iterable[float]) -> Spread:
-        values = list(figures)
-        return cls(median(values), min(values), max(values))
 
 
 def make_table(results: list[Result]) -> Table:

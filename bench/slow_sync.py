@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.servers import BenchError
+from kveik.bench.servers import BenchError
 
 LONGEST_US = 100_000  # with more, calibrating a case takes minutes
 SOURCE = Path(__file__).resolve().with_name("slow_sync.c")

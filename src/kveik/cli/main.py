@@ -28,6 +28,7 @@ COMMANDS = (
     "check",
     "inspect",
     "repair",
+    "bench",
 )
 MODULES = {"range": "show_range", "import": "import_redis"}  # whose names Python has taken
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.servers import BenchError
+from kveik.bench.servers import BenchError
 
 SYNC_TIME = Path(__file__).resolve().with_name("sync_time.py")
 
@@ -25,7 +25,7 @@ def describe(python: str, disk: dict[str, str], versions: dict[str, str]) -> dic
             "cores": len(os.sched_getaffinity(0)),
             "kernel": platform.release(),
             "temp_filesystem": _filesystem_of(temp),
-            "sync_us": round(float(first_line([python, str(SYNC_TIME), temp], disk)), 1),
+            "sync_us": round(float(first_line([python, "-P", str(SYNC_TIME), temp], disk)), 1),
         },
         "versions": {
             "python": first_line([python, "--version"]),

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 
-from bench.engines.base import Engine, Pair, Setting
+from kveik.bench.engines.base import Engine, Pair, Setting
 
 BUSY_S = 60.0  # a writer waits that long for the others
 PUT = "REPLACE INTO kv VALUES (?, ?)"

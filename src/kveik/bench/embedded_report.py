@@ -8,14 +8,14 @@ from statistics import median
 from typing import Any
 
 import pygal
-from bench.engines.catalog import NOOP
-from bench.report import Spread
-from bench.workloads import Workload
 from pygal.style import CleanStyle
 from rich import box
 from rich.table import Table
 
-OURS = "kveik"
+from kveik.bench.engines.catalog import NOOP, OURS
+from kveik.bench.figures import Spread
+from kveik.bench.workloads import Workload
+
 ROW_HEIGHT, HEAD_HEIGHT = 16, 160  # of the chart, in pixels
 CHART_WIDTH = 1000
 

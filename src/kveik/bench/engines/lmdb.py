@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Any
 
 import lmdb
-from bench.engines.base import Engine, Pair, Setting
+
+from kveik.bench.engines.base import Engine, Pair, Setting
 
 MAP_SIZE = 64 << 30  # bytes of address space; the file grows as it is needed
 

@@ -1,10 +1,14 @@
-"""The servers under test: started in their own temp directory, always stopped and removed."""
+"""The servers under test: started in their own temp directory, always stopped and removed.
+
+A server may also be killed and started again on the same directory, as `durability` does.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
-from bench.processes import kill, session_of, stat_of
+from kveik.bench.processes import kill, session_of, stat_of
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 30.0
@@ -40,17 +43,24 @@ class Pair:
 
 def make_pairs(python: str, disk: dict[str, str]) -> list[Pair]:
     return [
-        Pair("durable", _kveik(python, "always"), _redis("yes", "--appendfsync", "always"), disk),
-        Pair("unsynced", _kveik(python, "none"), _redis("no")),
+        Pair("durable", kveik_argv("always", python), redis_argv("always"), disk),
+        Pair("unsynced", kveik_argv("none", python), redis_argv("none")),
     ]
 
 
-def _kveik(python: str, durability: str) -> Argv:
+def kveik_argv(durability: str, python: str = sys.executable) -> Argv:
     def argv(port: int, data: Path) -> list[str]:
         place = ["--host", HOST, "--port", str(port), "--data-dir", str(data)]
-        return [python, "-m", "kveik", "serve", *place, "--durability", durability]
+        return [python, "-P", "-m", "kveik", "serve", *place, "--durability", durability]
 
     return argv
+
+
+def redis_argv(durability: str) -> Argv:
+    """redis-server with the nearest promise to Kveik's."""
+    if durability == "none":
+        return _redis("no")
+    return _redis("yes", "--appendfsync", "always" if durability == "always" else "everysec")
 
 
 def _redis(appendonly: str, *more: str) -> Argv:
@@ -65,17 +75,23 @@ class Server:
     """A started server process; leads a session of its own, so its helpers can be found."""
 
     def __init__(self, name: str, argv: Argv, home: Path, disk: dict[str, str]) -> None:
-        data = home / "data"
-        data.mkdir()
+        self.data = home / "data"
+        self.data.mkdir()
         self.name = name
         self.port = _free_port()
+        self._argv = argv
+        self._disk = disk
         self._log = home / "server.log"
         self._preload = disk.get("LD_PRELOAD", "").partition(":")[0]
+        self.start()
+
+    def start(self) -> None:
+        """A process on the directory as it stands; the one before has ended."""
         # An own session also keeps the terminal's Ctrl-C from the server: it is stopped in order.
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                argv(self.port, data),
-                env={**os.environ, **disk},
+                self._argv(self.port, self.data),
+                env={**os.environ, **self._disk},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -116,15 +132,20 @@ class Server:
         except subprocess.TimeoutExpired:
             pass
         finally:  # also when a second Ctrl-C cuts the wait short
-            for pid in session_of(self._process.pid):
-                kill(pid)
-            self._process.wait()
+            self.kill9()
+
+    def kill9(self) -> None:
+        """The process and what it has started, at once."""
+        for pid in session_of(self._process.pid):
+            kill(pid)
+        self._process.wait()
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(HOST, self.port, protocol=2, socket_timeout=2) as client:
-                return bool(client.ping())
-        except redis.RedisError:
+            with socket.create_connection((HOST, self.port), timeout=2) as connection:
+                connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+                return connection.recv(64).startswith(b"+PONG")
+        except OSError:
             return False
 
     def _check_preload(self) -> None:

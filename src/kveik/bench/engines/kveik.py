@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.engines.base import Engine, Pair, Setting, numbers
-
 import kveik
+from kveik.bench.engines.base import Engine, Pair, Setting, numbers
 
 _LATER = frozenset({"flush", "compact"})
 
@@ -23,7 +22,7 @@ class Kveik(Engine):
     }
 
     def __init__(self, setting: Setting) -> None:
-        durability = "always" if setting.sync else "none"
+        durability = setting.durability or ("always" if setting.sync else "none")
         # As Any: flush, compact and stats are not there in every version.
         self._db: Any = kveik.open(setting.path, durability=durability, memory=setting.memory)
         self.get = self._db.get

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import rocksdict
-from bench.engines.base import BLOOM_BITS, Engine, Pair, Setting
+
+from kveik.bench.engines.base import BLOOM_BITS, Engine, Pair, Setting
 
 MANY = 1000  # level-0 tables; a layered database has a handful
 _COUNTER = re.compile(r"^rocksdb\.(\S+) COUNT : (\d+)$", re.MULTILINE)

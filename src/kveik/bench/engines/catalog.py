@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from bench.engines.base import Engine
+from kveik.bench.engines.base import Engine
 
+OURS = "kveik"
 # Kveik first: it is what the others are compared with.
 ENGINES = {
-    "kveik": "bench.engines.kveik:Kveik",
-    "rocksdict": "bench.engines.rocksdict:RocksDict",
-    "plyvel": "bench.engines.plyvel:Plyvel",
-    "lmdb": "bench.engines.lmdb:Lmdb",
-    "sqlite3": "bench.engines.sqlite:Sqlite",
-    "diskcache": "bench.engines.disk_cache:DiskCache",
+    OURS: "kveik.bench.engines.kveik:Kveik",
+    "rocksdict": "kveik.bench.engines.rocksdict:RocksDict",
+    "plyvel": "kveik.bench.engines.plyvel:Plyvel",
+    "lmdb": "kveik.bench.engines.lmdb:Lmdb",
+    "sqlite3": "kveik.bench.engines.sqlite:Sqlite",
+    "diskcache": "kveik.bench.engines.disk_cache:DiskCache",
 }
 NOOP = "noop"  # does nothing; what the loops themselves cost
-_HOMES = {**ENGINES, NOOP: "bench.engines.noop:Noop"}
+_HOMES = {**ENGINES, NOOP: "kveik.bench.engines.noop:Noop"}
 
 
 def find_engine(name: str) -> type[Engine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-from bench.engines.base import Engine, Pair, Setting
+from kveik.bench.engines.base import Engine, Pair, Setting
 
 PAIR: Pair = (b"k" * 16, b"v" * 100)
 

@@ -12,7 +12,8 @@ from functools import partial
 from itertools import islice
 
 import plyvel
-from bench.engines.base import BLOOM_BITS, Engine, Pair, Setting
+
+from kveik.bench.engines.base import BLOOM_BITS, Engine, Pair, Setting
 
 
 class Plyvel(Engine):

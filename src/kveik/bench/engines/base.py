@@ -26,6 +26,7 @@ class Setting:
     path: Path  # a directory that exists
     memory: int  # bytes for caches and buffers together
     sync: bool = False  # every write is on the disk before it returns
+    durability: str = ""  # of Kveik, in place of what `sync` says
     layered: bool = False  # flushed tables shall stay as they are: no compaction by itself
     counted: bool = False  # count blocks, where that has to be asked for and costs time
 

@@ -13,24 +13,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.processes import kill, session_of
-from bench.servers import BenchError
-from bench.worker import Job
+from kveik.bench.processes import kill, session_of
+from kveik.bench.servers import BenchError
+from kveik.bench.worker import Job
 
-ROOT = Path(__file__).resolve().parents[1]
 TAIL_LINES = 25
 GRACE_S = 900.0  # beyond the time limit: loading and closing
 
 
 @contextmanager
 def started(module: str, job: object) -> Iterator[subprocess.Popen[str]]:
-    """A program of this folder with its job on stdin; ended with all it has started."""
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    """A module with its job on stdin, as a program; ended with all it has started."""
+    path = os.pathsep.join([home_of(module), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        [sys.executable, "-m", module],
+        [sys.executable, "-P", "-m", module],  # -P: what lies where the user stands is no module
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -49,13 +49,21 @@ def started(module: str, job: object) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
+def home_of(module: str) -> str:
+    """The folder from which this process imports a module's package."""
+    spec = find_spec(module.partition(".")[0])
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return str(Path(next(iter(spec.submodule_search_locations))).resolve().parent)
+
+
 def run_worker(job: Job) -> dict[str, Any]:
     """What the worker has measured; its directory is empty before and gone afterwards."""
     what = f"{job.engine}: {job.workload}"
     home = Path(job.home)
     home.mkdir(parents=True)
     try:
-        with started("bench.worker", asdict(job)) as process:
+        with started("kveik.bench.worker", asdict(job)) as process:
             try:
                 told, errors = process.communicate(timeout=4 * job.limit + GRACE_S)
             except subprocess.TimeoutExpired:

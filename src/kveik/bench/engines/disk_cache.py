@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import diskcache
-from bench.engines.base import Engine, Pair, Setting
+
+from kveik.bench.engines.base import Engine, Pair, Setting
 
 NORMAL, FULL = 1, 2  # SQLite's synchronous
 

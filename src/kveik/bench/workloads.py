@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from bench.engines.base import Engine
-from bench.keys import key_of, missing_key, value_of
-from bench.ycsb import MIXES, Kind, Mix, draw_operations
+from kveik.bench.engines.base import Engine
+from kveik.bench.keys import key_of, missing_key, value_of
+from kveik.bench.ycsb import MIXES, Kind, Mix, draw_operations
 
 BATCH = 1000  # entries
 RANGE = 100  # entries
@@ -186,6 +186,12 @@ def batches(draw: Draw) -> list[Any]:
     return [pairs[at : at + BATCH] for at in range(0, len(pairs), BATCH)]
 
 
+def pairs_new(draw: Draw) -> list[Any]:
+    """Keys that are not there, all between those that are."""
+    numbers = draw.random.sample(range(max(draw.entries, draw.count)), draw.count)
+    return [(missing_key(number), value_of(number)) for number in numbers]
+
+
 def pairs_drawn(draw: Draw) -> list[Any]:
     """Random keys that exist, some more than once."""
     return [(key_of(draw.random.randrange(draw.entries)), value_of(n)) for n in range(draw.count)]
@@ -220,7 +226,8 @@ def places(draw: Draw) -> list[Any]:
 
 def operations(mix: Mix) -> Callable[[Draw], list[Any]]:
     def inputs(draw: Draw) -> list[Any]:
-        return [*draw_operations(mix, draw.entries, draw.count, draw.random)]
+        drawn = draw_operations(mix, draw.entries, draw.count, draw.random)
+        return [(kind, key_of(number), more) for kind, number, more in drawn]
 
     return inputs
 
@@ -277,6 +284,7 @@ WORKLOADS = (
         threads=32,
         chunk=10,
     ),
+    Workload("insert", "put of new keys among what is there", pairs_new, putting, share=0.5),
     Workload("overwrite", "put over what is there", pairs_drawn, putting, share=0.5),
     Workload(
         "readrandom",

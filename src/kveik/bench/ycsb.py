@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from bench.keys import key_of, value_of
+from kveik.bench.keys import value_of
 
 THETA = 0.99
 LONGEST_SCAN = 100  # entries; lengths are uniform
@@ -44,8 +44,8 @@ MIXES = {
     "f": Mix("50 % reads, 50 % read-modify-write", {Kind.READ: 50, Kind.MODIFY: 50}),
 }
 
-# kind, key, and the value to write or the number of entries to read
-Operation = tuple[Kind, bytes, Any]
+# kind, number of the record, and the value to write or the number of entries to read
+Operation = tuple[Kind, int, Any]
 
 
 class Zipfian:
@@ -91,7 +91,7 @@ def draw_operations(mix: Mix, records: int, count: int, draw: random.Random) -> 
     operations: list[Operation] = []
     for number, kind in enumerate(kinds):
         if kind is Kind.INSERT:
-            operations.append((kind, key_of(records), value_of(number)))
+            operations.append((kind, records, value_of(number)))
             records += 1
             if mix.latest:
                 popular.grow(records)
@@ -99,5 +99,5 @@ def draw_operations(mix: Mix, records: int, count: int, draw: random.Random) -> 
         drawn = popular.next()
         record = records - 1 - drawn if mix.latest else scatter(drawn) % records
         more = draw.randint(1, LONGEST_SCAN) if kind is Kind.SCAN else value_of(number)
-        operations.append((kind, key_of(record), more))
+        operations.append((kind, record, more))
     return operations

@@ -1,0 +1,1 @@
+"""The databases that can be measured, all behind the same words."""
