@@ -24,6 +24,7 @@ from tests.support.tools import PATIENCE, environment, tool
 
 PORTS = ("6379", "6380", "7000", "9999", "65433")  # that pages speak of
 _PORT = re.compile(rf"(?<![\d.])(?:{'|'.join(PORTS)})(?!\d)")
+_NEEDS_SERVER = re.compile(rf"{_PORT.pattern}|\bredis-cli |^kveik (get|put) ")
 _ANY_PORT = re.compile(r"(--port[ =]|://[\w.]+:)\d+")
 _TOLD = re.compile(r"print\(.*\)  # (.+)$", re.MULTILINE)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
@@ -45,6 +46,7 @@ class PageRun:
         self._ports: dict[str, str] = {}  # what a page says -> what it is
         self._conversation: Conversation | None = None
         self._program("kveik", f"{sys.executable} -m kveik")
+        self._program("nc", f"{tool('nc')} -N")  # which need not wait for its -q to be over
         self._program("python", sys.executable)
         self._program("python3", sys.executable)
 
@@ -117,7 +119,7 @@ class PageRun:
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
-            env=environment(PATH=path, COLUMNS="100", NO_COLOR="1"),
+            env=environment(PATH=path, COLUMNS="100", NO_COLOR="1", **self._variables()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -129,6 +131,10 @@ class PageRun:
         if line.startswith("kill "):
             self._servers[-1].wait()
         return done.stdout
+
+    def _variables(self) -> dict[str, str]:
+        """Where `kveik get` and its like look, unless they are told."""
+        return {"KVEIK_URL": f"redis://127.0.0.1:{self._port()}"} if self._servers else {}
 
     # --- servers --------------------------------------------------------------------------------
 
@@ -167,7 +173,7 @@ class PageRun:
 
     def _as_it_is(self, code: str) -> str:
         """A page's code with the port that the server really has."""
-        if not self._servers and (_PORT.search(code) or "redis-cli" in code):
+        if not self._servers and _NEEDS_SERVER.search(code):
             self._port()
         return _PORT.sub(lambda found: self._ports.get(found[0], found[0]), code)
 
