@@ -30,8 +30,10 @@ _TOLD = re.compile(r"print\(.*\)  # (.+)$", re.MULTILINE)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 
 ELSEWHERE = """#!/bin/sh
+{before}
 exec {program} "$@"
 """
+NO_WAIT = '[ "$1" = -q ] && shift 2'  # nc would wait to its end; a server that is told closes
 
 
 class PageRun:
@@ -46,7 +48,7 @@ class PageRun:
         self._ports: dict[str, str] = {}  # what a page says -> what it is
         self._conversation: Conversation | None = None
         self._program("kveik", f"{sys.executable} -m kveik")
-        self._program("nc", f"{tool('nc')} -N")  # which need not wait for its -q to be over
+        self._program("nc", f"{tool('nc')} -N", NO_WAIT)
         self._program("python", sys.executable)
         self._program("python3", sys.executable)
 
@@ -193,7 +195,7 @@ class PageRun:
         (self.folder / "kveik.toml").write_text(block.code)
         self._shell("kveik serve --config kveik.toml --print-config", str(block))
 
-    def _program(self, name: str, command: str) -> None:
+    def _program(self, name: str, command: str, before: str = "") -> None:
         path = self._programs / name
-        path.write_text(ELSEWHERE.format(program=command))
+        path.write_text(ELSEWHERE.format(program=command, before=before))
         path.chmod(0o755)
