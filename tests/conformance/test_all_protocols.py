@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import pickle
-import socket
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,56 +139,6 @@ def test_what_has_expired_is_gone_for_all(every: All) -> None:
 def test_any_plain_object_comes_back_over_the_wire(opened: All, value: object) -> None:
     assert opened.framed.call("SET", key="drawn", value=value) == "OK"
     assert typed(opened.framed.call("GET", key="drawn")) == typed(value)
-
-
-# --- as the users of each system have written it ------------------------------------------------
-
-
-def test_ten_lines_of_python_for_the_text_protocol(shared_server: Server) -> None:
-    def send(command: str) -> Any:
-        with socket.create_connection(("localhost", shared_server.port)) as connection:
-            connection.sendall((command + "\n").encode())
-            return json.loads(connection.makefile().readline())
-
-    assert send('SET mykey "hello world"') == {"status": "OK", "message": "Key 'mykey' set"}
-    assert send("GET mykey") == {"status": "OK", "value": "hello world"}
-    assert send("GET nonexistent") == {"status": "ERROR", "message": "Key 'nonexistent' not found"}
-    assert send('SET config:debug "true"')["status"] == "OK"
-    assert send("GET config:debug") == {"status": "OK", "value": True}
-    assert send('SET product:1 "{"name": "Laptop", "price": 999}"')["status"] == "OK"
-    assert send("GET product:1")["value"]["price"] == 999
-    assert send("delete mykey") == {"status": "OK"}
-    assert send("DELETE mykey")["status"] == "ERROR"
-    assert send("PING") == {"status": "OK", "message": "PONG"}
-    assert send("FLUSH")["status"] == "OK"
-    assert "napshot" in send("SNAPSHOT")["message"]
-    assert send("EXPLODE") == {"status": "ERROR", "message": "Unknown command"}
-
-
-def test_a_client_of_the_length_prefixed_protocol(shared_server: Server) -> None:
-
-    def request(connection: socket.socket, payload: object) -> Any:
-        data = pickle.dumps(payload)
-        connection.sendall(struct.pack(">I", len(data)) + data)
-        (size,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
-        return pickle.loads(connection.recv(size, socket.MSG_WAITALL))  # noqa: S301
-
-    with socket.create_connection(("127.0.0.1", shared_server.port)) as connection:
-        assert request(connection, {"cmd": "SET", "key": "foo", "value": "bar"}) == "OK"
-        assert request(connection, {"cmd": "GET", "key": "foo"}) == "bar"
-        assert request(connection, {"cmd": "GET", "key": "none"}) is None
-        assert request(connection, {"cmd": "EXISTS", "key": "foo"}) is True
-        items = [(f"b{n}", {"n": n, "t": (n,)}) for n in range(10)]
-        assert request(connection, {"cmd": "BULKSET", "items": items}) == "OK"
-        assert request(connection, {"cmd": "GET", "key": "b7"}) == {"n": 7, "t": (7,)}
-        assert "foo" in request(connection, {"cmd": "KEYS"})
-        assert request(connection, {"cmd": "DELETE", "key": "foo"}) == "OK"
-        assert request(connection, {"cmd": "DELETE", "key": "foo"}) == "NOT_FOUND"
-        assert request(connection, {"cmd": "NOPE"})["error"] == "UNKNOWN_COMMAND"
-        found = request(connection, {"cmd": "GET_RANGE", "start": "b2", "end": "b4"})
-        assert found == items[2:5]
-        batch = {"cmd": "BATCH_PUT", "keys": ["x", "y"], "values": [1, 2]}
-        assert request(connection, batch) == "OK"
 
 
 def test_every_acknowledged_write_of_every_protocol_survives_a_kill(server: Server) -> None:

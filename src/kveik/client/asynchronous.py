@@ -31,7 +31,7 @@ class AsyncClient:
     def __init__(self, url: str = link.URL, *, max_retries: int = 5, **options: Any) -> None:
         """As Client's."""
         options = link.options_of(url, options)
-        options.setdefault("retry", link.retry(Retry, max_retries, None))
+        options.setdefault("retry", link.retry(Connecting, max_retries, None))
         self._pool: Any = redis.BlockingConnectionPool.from_url(url, **options)
         self.redis: Any = redis.Redis(connection_pool=self._pool)
         self._retry: Any = link.retry(Retry, max_retries, (link.Lost,))
@@ -241,6 +241,22 @@ async def _exchange(connection: Any, call: Call) -> list[Any]:
 
 async def _pass(error: Exception) -> None:
     """Nothing is to be done between two tries."""
+
+
+class Connecting(Retry):
+    """redis-py's way to try again, but not with a password that was refused."""
+
+    async def call_with_retry(self, do: Any, *more: Any, **options: Any) -> Any:
+        async def once() -> Any:
+            try:
+                return await do()
+            except link.redis.AuthenticationError as error:
+                raise link.Refused(error) from error
+
+        try:
+            return await super().call_with_retry(once, *more, **options)
+        except link.Refused as refused:
+            raise refused.error from None
 
 
 class AsyncBatchBlock(batches.Batch):

@@ -45,7 +45,7 @@ class Client:
         options are redis-py's: socket_timeout (30 s), max_connections (50), protocol, ssl_... .
         """
         options = link.options_of(url, options)
-        options.setdefault("retry", link.retry(Retry, max_retries, None))
+        options.setdefault("retry", link.retry(Connecting, max_retries, None))
         self._pool: Any = link.redis.BlockingConnectionPool.from_url(url, **options)
         self.redis: Any = link.redis.Redis(connection_pool=self._pool)
         self._retry: Any = link.retry(Retry, max_retries, (link.Lost,))
@@ -316,6 +316,22 @@ def _exchange(connection: Any, call: Call) -> list[Any]:
 
 def _pass(error: Exception) -> None:
     """Nothing is to be done between two tries."""
+
+
+class Connecting(Retry):
+    """redis-py's way to try again, but not with a password that was refused."""
+
+    def call_with_retry(self, do: Any, *more: Any, **options: Any) -> Any:
+        def once() -> Any:
+            try:
+                return do()
+            except link.redis.AuthenticationError as error:
+                raise link.Refused(error) from error
+
+        try:
+            return super().call_with_retry(once, *more, **options)
+        except link.Refused as refused:
+            raise refused.error from None
 
 
 class BatchBlock(batches.Batch):

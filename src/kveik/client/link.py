@@ -40,6 +40,14 @@ class Lost(Exception):
         self.error = error
 
 
+class Refused(Exception):
+    """The server does not let us in, and will not if it is asked again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def retry(kind: type[Made], retries: int, errors: tuple[type[Exception], ...] | None) -> Made:
     """redis-py's Retry, of its kind for asyncio or not; errors: None for its own choice."""
     if retries < 0:
