@@ -14,8 +14,9 @@ VOLUME /data
 EXPOSE 6379
 STOPSIGNAL SIGTERM
 # loopback would be the container's own; set KVEIK_PASSWORD unless the port is published to nobody
+ENV KVEIK_HOST=0.0.0.0 KVEIK_PORT=6379 KVEIK_DATA_DIR=/data/db KVEIK_SNAPSHOT_DIR=/data/snapshots
 ENTRYPOINT ["kveik"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "6379", "--data-dir", "/data/db", "--snapshot-dir", "/data/snapshots"]
+CMD ["serve"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python3", "-c", "import socket; \
 s = socket.create_connection(('127.0.0.1', 6379), 4); s.sendall(b'PING\\r\\n'); \
 exit(b'PONG' not in s.recv(99))"]
