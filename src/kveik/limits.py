@@ -54,6 +54,12 @@ CHUNK_SIZE: Final = 256 * KIB  # bytes of each source merged at a time
 MAX_HELD: Final = 256 * KIB  # bytes of a value held; of a larger one only its place is
 MAX_ATTEMPTS: Final = 3  # at a job whose worker dies; one that dies of the job would die for ever
 
+# --- command line -------------------------------------------------------------------------------
+MAX_DUMP_LINE: Final = 1024 * MIB  # bytes of a line of a dump; the largest value in base64 fits
+LOAD_BYTES: Final = 1 * MIB  # bytes of entries that a load writes at once; a larger one goes alone
+LOAD_ENTRIES: Final = 2000  # entries that a load writes at once
+IMPORT_SCAN: Final = 500  # keys that an import asks for at once
+
 # --- server: per connection ---------------------------------------------------------------------
 MAX_ARGUMENTS: Final = 1024 * 1024  # of one RESP request; Redis' own bound
 MAX_REQUEST: Final = MAX_COMMIT  # bytes of one RESP request

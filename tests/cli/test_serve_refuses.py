@@ -18,7 +18,8 @@ import kveik
 
 NOBODY = 65534
 AS_NOBODY = f"""
-import encodings.idna, os, shutil, sys
+import encodings.idna, locale, os, shutil, sys
+import kveik.cli.serve, kveik.server.app  # while they may be read
 from kveik.cli.main import main
 if os.geteuid() == 0:  # permissions do not apply to root
     os.setuid({NOBODY})

@@ -32,8 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "import",
         help="copy the plain keys of a live Redis",
         description="Copy the strings of a Redis, with their expiries, into a server or a "
-        "directory while it goes on serving. Keys of other types are counted and named, not copied. What "
-        "broke off is simply run again.",
+        "directory while it serves. Keys of other types are counted and named, not copied. "
+        "What broke off is simply run again.",
         epilog="Example: kveik import redis://127.0.0.1:6379/0 data --match 'session:*'. Exit "
         "code: 0, 1 if it broke off, 2 for wrong usage.",
     )

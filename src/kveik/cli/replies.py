@@ -18,6 +18,8 @@ REFUSED = {
     "subscribe": "the shell shows one reply a line: use redis-cli",
 }
 
+WORDS = (b"OK", b"PONG", b"QUEUED")  # of the protocol; redis-py does not tell them from data
+
 
 class Raw:
     """A connection of its own, on which commands go out as they were typed."""
@@ -51,11 +53,13 @@ class Raw:
         self._connection.disconnect()
 
 
-def show(reply: object, indent: str = "") -> str:
+def show(reply: Any, indent: str = "") -> str:
     if reply is None:
         return "(nil)"
     if isinstance(reply, int):
         return f"(integer) {reply}"
+    if reply in WORDS:
+        return reply.decode()
     if isinstance(reply, bytes):
         return quoted(reply)
     if isinstance(reply, Exception):

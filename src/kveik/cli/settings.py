@@ -225,12 +225,11 @@ def as_toml(settings: Iterable[Setting], values: Values) -> str:
     lines = []
     for setting in settings:
         value = values[setting.name]
-        if setting.secret:
-            if value.value is not None:
-                lines.append(f"# {setting.name}: not shown, from the {value.origin}")
-        elif value.value is None:
+        if value.value is None:
             why = "" if value.origin == "default" else f": {_comment(value.origin)}"
             lines.append(f"# {setting.name} is not set{why}")
+        elif setting.secret:
+            lines.append(f"# {setting.name}: not shown, from the {value.origin}")
         else:
             shown = setting.kind.toml(value.value)
             lines.append(f"{setting.name} = {shown}  # {_comment(value.origin)}")
