@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ def lacking(reason: str) -> NoReturn:
     """Skip the test for want of something on this machine; in CI it fails."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 def library(name: str) -> Any:
@@ -43,6 +44,20 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         lacking(f"{name} is not installed")
+
+
+def bench_library() -> None:
+    """Skip the module where the extra `bench` is missing: `make test` has it on one flavour."""
+    from kveik.cli.bench import NEEDED
+    from kveik.version import flavour
+
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing and flavour() == "pure":
+        pytest.skip(
+            f"{missing[0]} is not installed beside the pure flavour", allow_module_level=True
+        )
+    if missing:
+        lacking(f"{missing[0]} is not installed")
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -12,8 +12,12 @@ from pygal.style import Style
 from kveik.bench.results import Chart, Section
 
 STYLE = Style(
-    background="transparent",
-    plot_background="transparent",
+    background="white",
+    plot_background="white",
+    guide_stroke_color="#ddd",
+    major_guide_stroke_color="#ccc",
+    guide_stroke_dasharray="1,0",
+    major_guide_stroke_dasharray="1,0",
     foreground="#333",
     foreground_strong="#111",
     foreground_subtle="#999",
@@ -24,7 +28,7 @@ STYLE = Style(
     legend_font_size=13,
     title_font_size=16,
 )
-WIDTH, HEIGHT = 900, 360
+WIDTH, HEIGHT = 960, 400
 NINES = (0, 50, 90, 99, 99.9, 99.99, 99.999)
 PERCENTILES = (
     "How long operations took, from the fastest to the slowest: at 99 stands the time that 99 of a "
@@ -42,6 +46,8 @@ def _chart(kind: Any, title: str, **more: Any) -> Any:
         show_x_guides=True,
         legend_at_bottom=True,
         legend_at_bottom_columns=3,
+        truncate_legend=-1,
+        margin_bottom=30,
         **more,
     )
 
@@ -66,7 +72,6 @@ def percentiles(section: Section) -> Chart:
     chart = _chart(
         pygal.XY,
         f"{section.title}: times",
-        logarithmic=True,
         x_title="percent of the operations",
         y_title="microseconds",
         dots_size=2,
@@ -81,10 +86,11 @@ def percentiles(section: Section) -> Chart:
         last = max(last, nine(curve[-1][0]))
         lows += [us for _, us in curve]
         name = f"{result.subject}: {result.name}" if several else result.name
-        chart.add(name, [(nine(p), us) for p, us in curve])
+        # Both scales are logarithms taken here: pygal's own would take that of the nines, too.
+        chart.add(name, [(nine(p), math.log10(us)) for p, us in curve])
     shown = [p for p in NINES if nine(p) <= last + 0.01]
     chart.x_labels = [{"value": nine(p), "label": f"{p:g}"} for p in shown]
-    chart.y_labels = ticks(lows)
+    chart.y_labels = [{"value": math.log10(t), "label": f"{t:,g}"} for t in ticks(lows)]
     return Chart("Times", PERCENTILES, picture(chart))
 
 

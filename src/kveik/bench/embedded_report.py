@@ -8,10 +8,10 @@ from statistics import median
 from typing import Any
 
 import pygal
-from pygal.style import CleanStyle
 from rich import box
 from rich.table import Table
 
+from kveik.bench.charts import STYLE
 from kveik.bench.engines.catalog import NOOP, OURS
 from kveik.bench.figures import Spread
 from kveik.bench.workloads import Workload
@@ -166,7 +166,7 @@ def as_chart(rows: list[Row], engines: list[str], title: str) -> str:
     peers = [engine for engine in engines if engine != OURS]
     compared = [row for row in rows if row.ratios()]
     chart = pygal.HorizontalBar(
-        style=CleanStyle(title_font_size=14, tooltip_font_size=12),
+        style=STYLE,
         logarithmic=True,
         zero=1,
         width=CHART_WIDTH,

@@ -152,6 +152,7 @@ class Generator:
         self._row = len(b"$%d\r\n" % KEY_BYTES) + KEY_BYTES + 4
         self._row += len(b"$%d\r\n" % job.size) + job.size
         self._sockets: list[socket.socket] = []
+        self._wire = WIRES[job.target["protocol"]]
         self._missed = 0
 
     def connect(self) -> None:
@@ -193,7 +194,9 @@ class Generator:
         while busy:
             events = poll.poll(QUIET_S)
             if not events:
-                raise WireError(f"the server has not answered for {QUIET_S:g} s")
+                parts = [mine.part for mine in by_fd.values() if mine.part]
+                told = f" but {parts[0][:200]!r}" if parts else ""
+                raise WireError(f"for {QUIET_S:g} s the server has said nothing{told}")
             for fd, _ in events:
                 mine = by_fd[fd]
                 data = read(fd, room)
@@ -242,22 +245,28 @@ class Generator:
         if not data:
             raise WireError(f"the server closed a connection after {mine.part[:200]!r}")
         data = mine.part + data
-        if mine.answer == "rows":
-            head, wanted = b"*", self._rows_length(data)
-        else:
-            head, wanted = heads[mine.answer], lengths[mine.answer]
-            if data == MISSING and mine.answer == "get*1":
-                self._missed += 1
-                data = b""
-                wanted = 0
-        if data and (not data.startswith(head[: len(data)]) or 0 < wanted < len(data)):
-            raise WireError(f"the server answered {data[:200]!r}")
-        ended = len(data) == wanted
+        ended = len(data) == self._wanted(mine.answer, data, lengths, heads)
         mine.part = b"" if ended else data
         return ended
 
+    def _wanted(
+        self, answer: str, data: bytes, lengths: dict[str, int], heads: dict[str, bytes]
+    ) -> int:
+        """Bytes of the answer that begins like this; -1 while that cannot be told."""
+        if data == MISSING and self._job.kind in MIXES:
+            self._missed += 1
+            return len(data)
+        if answer == "rows":
+            head, wanted = b"*", self._rows_length(data)
+        else:
+            head, wanted = heads[answer], lengths[answer]
+        short = len(data) < wanted and answer.endswith("*1") and self._wire.whole(data)
+        if short or not data.startswith(head[: len(data)]) or 0 < wanted < len(data):
+            raise WireError(f"the server answered {data[:200]!r}")
+        return wanted
+
     def _rows_length(self, data: bytes) -> int:
-        """Bytes of an answer to KV.RANGE, by its first line; 1 while that is not there."""
+        """Bytes of an answer to KV.RANGE, by its first line; -1 while that is not there."""
         line, end, _ = data.partition(b"\r\n")
         if not end or not line[1:].isdigit():
             return -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from kveik.bench.results import Document, Section
 from kveik.bench.tables import Table, summary, tables
+from kveik.sizes import show_size
 
 TEMPLATE = "report.html.j2"
 
@@ -17,9 +19,10 @@ def render(document: Document) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = environment.from_string((files("kveik.bench") / TEMPLATE).read_text("utf-8"))
     return template.render(
-        about=document.about,
+        date=datetime.fromisoformat(document.about["date"]).strftime("%Y-%m-%d %H:%M UTC"),
         command=document.command,
         complete=document.complete,
+        warnings=document.warnings,
         machine=facts(document.about),
         sections=[_section(section) for section in document.sections if section.finished()],
     )
@@ -38,19 +41,27 @@ def facts(about: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _section(section: Section) -> dict[str, Any]:
-    asked = [
-        f"{name} {value}" for name, value in section.parameters.items() if value not in ("", 0)
-    ]
+    given = {name: value for name, value in section.parameters.items() if value not in ("", 0)}
+    asked = [f"{name} {_said(name, value)}" for name, value in given.items()]
     return {
         "title": section.title,
+        "short": section.title.partition(":")[0].partition(",")[0],
         "about": section.about,
         "warnings": section.warnings,
         "tests": section.tests,
         "tables": [_table(table) for table in tables(section)],
         "said": summary(section) + section.notes,
         "charts": section.charts,
-        "asked": ", ".join(asked),
+        "asked": "; ".join(asked),
     }
+
+
+def _said(name: str, value: Any) -> str:
+    if name == "memory":
+        return show_size(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and name != "seed" else str(value)
 
 
 def _table(table: Table) -> dict[str, Any]:

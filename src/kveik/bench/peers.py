@@ -141,8 +141,10 @@ class Served(Tcp):
         )
         self.section.name = "peers"
         if len(servers) > 1:
-            self.section.title = f"Peers: {OURS} and {REDIS}, durable, {CONNECTIONS} connections"
-            self.versions = {"redis_server": first_line([REDIS, "--version"])}
+            both = f"{OURS} and {REDIS}, durable, {CONNECTIONS} connections"
+            self.section.title = f"Peers over the socket: {both}"
+            told = first_line([REDIS, "--version"])
+            self.versions = {"redis-server": told.partition("v=")[2].partition(" ")[0]}
         elif wanted:
             self.section.notes.append(f"{REDIS} is not installed: {how_to_get(REDIS)}")
 

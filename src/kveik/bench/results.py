@@ -7,7 +7,6 @@ holds the results of one question and says how to read them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -102,6 +101,7 @@ class Document:
     about: dict[str, Any]  # date, machine and versions: machine.describe
     command: str
     sections: list[Section]
+    warnings: list[str] = field(default_factory=list)  # about all of it
     complete: bool = True
 
     def as_json(self) -> str:
@@ -110,9 +110,7 @@ class Document:
             **self.about,
             "command": self.command,
             "complete": self.complete,
+            "warnings": self.warnings,
             "sections": [section.as_json() for section in self.sections],
         }
         return json.dumps(document, indent=1) + "\n"
-
-    def warnings(self) -> Iterable[str]:
-        return (warning for section in self.sections for warning in section.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -24,9 +25,11 @@ from kveik.bench.screen import (
 )
 from kveik.bench.servers import BenchError
 from kveik.bench.tables import grid, summary, tables
+from kveik.version import flavour
 
 RESULTS = Path("kveik-bench")  # where results go that nobody has named a file for
-WIDTH = 132  # what the tables need
+BUSY = 0.5  # load average for each core from which others disturb
+WIDTH = 170  # what the tables need
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,18 @@ def run(measurements: list[Measurement], outputs: Outputs) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, leave)
     versions = {name: text for each in measurements for name, text in each.versions.items()}
-    document = Document(machine.describe(sys.executable, {}, versions), outputs.command, [])
+    about = machine.describe(sys.executable, {}, versions)
+    document = Document(about, outputs.command, [], warnings_before())
     status = _measure(measurements, document, console)
     document.complete = status == 0
     shown = [section for section in document.sections if section.finished()]
     console.width = max(WIDTH, console.width)
     for section in shown:
         show(section, console)
+    console.print()
     for name, value in page.facts(document.about):
         console.print(f"{name}: {value}", soft_wrap=True)
+    warn(document.warnings, console)
     if shown:
         save(document, outputs, console)
     failed = any(each.failed for each in measurements)
@@ -81,8 +87,29 @@ def show(section: Section, console: Console) -> None:
         console.print(grid(table))
     for line in summary(section) + section.notes:
         console.print(line, soft_wrap=True)
-    for warning in section.warnings:
+    warn(section.warnings, console)
+
+
+def warn(warnings: list[str], console: Console) -> None:
+    for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+
+
+def warnings_before() -> list[str]:
+    """What makes all figures of this run low, known before it begins."""
+    found = []
+    if flavour() == "pure":
+        found.append(
+            "this is the pure flavour: compiled, which takes a C compiler when Kveik is installed, "
+            "most of it is several times faster"
+        )
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load > BUSY * cores:
+        found.append(
+            f"other programs are using this machine (load average {load:.1f} on {cores} cores): "
+            "figures will be lower and further apart than they could be"
+        )
+    return found
 
 
 def save(document: Document, outputs: Outputs, console: Console) -> None:

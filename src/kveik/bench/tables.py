@@ -35,17 +35,22 @@ def _rates(results: list[Result]) -> Table:
     several = len({result.subject for result in results}) > 1
     timed = any(len(result.latencies) or "p50_us" in result.facts for result in results)
     compared = any("ratio" in result.facts for result in results)
-    heads = ["", *(["of"] if several else []), "per second", "min - max"]
+    spread = any(len(result.rounds) > 1 for result in results)
+    heads = ["", *(["of"] if several else []), "per second", *(["min - max"] if spread else [])]
     heads += ["kveik / it"] if compared else []
     heads += [f"{name}, us" for name in TIMES] if timed else []
-    rows = []
+    rows: list[list[str]] = []
+    name = ""
     for result in results:
         rate = result.rate
-        row = [result.name, *([result.subject] if several else [])]
+        named = result.name if not rows or result.name != name else ""
+        name = result.name
+        row = [named, *([result.subject] if several else [])]
         mark = " *" if result.cut else ""
         row += [number(rate.median, result.unit) + mark]
-        spread = (number(rate.min, result.unit), number(rate.max, result.unit))
-        row += [f"{spread[0]} - {spread[1]}" if len(result.rounds) > 1 else ""]
+        if spread:
+            ends = (number(rate.min, result.unit), number(rate.max, result.unit))
+            row += [f"{ends[0]} - {ends[1]}" if len(result.rounds) > 1 else ""]
         row += [_ratio(result.facts)] if compared else []
         row += _times(result) if timed else []
         rows.append(row)

@@ -65,11 +65,12 @@ class Tcp(Measurement):
         names = {"always": "durable", "interval": "synced every second", "none": "unsynced"}
         kept = f"at {self._given}" if self._given else names[options.durability]
         pipeline = f", {options.pipeline} in a pipeline" if options.pipeline > 1 else ""
+        asked = f"{options.pipeline} requests" if options.pipeline > 1 else "a request"
         self.section = Section(
             "tcp",
             f"Over the socket: {protocol}, {options.connections} connections{pipeline}, {kept}",
-            f"{options.connections} connections send {options.pipeline} request(s) at a time, wait "
-            f"for the answer and go on: random ones of {options.keys:,} keys that are there, of "
+            f"{options.connections} connections send {asked} at a time, wait for the answer "
+            f"and go on: random ones of {options.keys:,} keys that are there, of "
             f"{KEY_BYTES} + {options.size} bytes. Client and server share this machine; times are "
             "the client's, from sending to the whole answer"
             f"{' to the whole pipeline' if options.pipeline > 1 else ''}.",
@@ -89,7 +90,7 @@ class Tcp(Measurement):
                     self._prepare(subject)
                     screen.advance()
                 self._rounds(subjects, screen)
-                self._check_generator(subjects[0], screen)
+                self._check_generator(subjects, screen)
                 if self._given:
                     self._remove(subjects[0])
             except (OSError, WireError) as error:
@@ -166,12 +167,13 @@ class Tcp(Measurement):
 
     # --- the generator ----------------------------------------------------------------------------
 
-    def _check_generator(self, subject: Subject, screen: Screen) -> None:
+    def _check_generator(self, subjects: list[Subject], screen: Screen) -> None:
         """Compare what it reached with what it can; ask redis-benchmark where that is too close."""
-        assert subject.loads is not None
+        loads = subjects[0].loads
+        assert loads is not None
         for case in CASES:
             screen.step(f"tcp: what the load generator can do, {case}")
-            able = ceiling(subject.loads[case])
+            able = ceiling(loads[case])
             mine = [result for result in self.section.results if result.name == case]
             for result in mine:
                 result.facts["generator_ceiling"] = able
@@ -183,32 +185,33 @@ class Tcp(Measurement):
                     f"{case}: the load generator may have been the limit ({why}): the server may "
                     f"do more. Try --processes {self._processes + 1} or a longer --pipeline."
                 )
-                self._second_opinion(case, subject, screen)
+                self._second_opinion(case, subjects, screen)
             screen.advance()
 
-    def _second_opinion(self, case: str, subject: Subject, screen: Screen) -> None:
-        server, options = subject.server, self._options
-        usable = server and self._protocol == "resp" and shutil.which(redis_benchmark.PROGRAM)
+    def _second_opinion(self, case: str, subjects: list[Subject], screen: Screen) -> None:
+        servers = {subject.name: subject.server for subject in subjects if subject.server}
+        usable = servers and self._protocol == "resp" and shutil.which(redis_benchmark.PROGRAM)
         if not usable:
             return
-        assert server is not None
-        result = Result(f"{case}, by redis-benchmark", subject.name)
-        self.section.results.append(result)
+        options = self._options
+        results = {name: Result(f"{case}, by redis-benchmark", name) for name in servers}
+        self.section.results += results.values()
         for number in range(options.rounds):
-            screen.step(f"tcp: {result.name}, round {number + 1} of {options.rounds}")
-            settle([server])
-            row = redis_benchmark.run(
-                server,
-                TESTS[CASES[case]],
-                options.count,
-                options.connections,
-                options.pipeline,
-                options.keys,
-                options.size,
-            )
-            result.rounds.append(Round(options.count, options.count / row["rps"]))
-            for told in ("p50", "p99", "max"):
-                result.facts[f"{told}_us"] = row[f"{told}_latency_ms"] * 1000
+            for name in turned(list(servers), number):
+                screen.step(f"tcp: {results[name].name}, round {number + 1} of {options.rounds}")
+                settle(list(servers.values()))
+                row = redis_benchmark.run(
+                    servers[name],
+                    TESTS[CASES[case]],
+                    options.count,
+                    options.connections,
+                    options.pipeline,
+                    options.keys,
+                    options.size,
+                )
+                results[name].rounds.append(Round(options.count, options.count / row["rps"]))
+                for told in ("p50", "p99", "max"):
+                    results[name].facts[f"{told}_us"] = row[f"{told}_latency_ms"] * 1000
 
 
 def _once(load: Load, kind: str) -> Load:

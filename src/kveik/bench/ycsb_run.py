@@ -11,7 +11,7 @@ from typing import Any
 
 from kveik.bench import charts
 from kveik.bench.engines.catalog import OURS
-from kveik.bench.keys import KEY_BYTES, VALUE_BYTES
+from kveik.bench.keys import ENTRY_BYTES, VALUE_BYTES
 from kveik.bench.load import Load, drive, usual_processes
 from kveik.bench.measurement import Measurement
 from kveik.bench.results import Result, Round, Section
@@ -43,18 +43,20 @@ class Ycsb(Measurement):
     def __init__(self, options: Options) -> None:
         self._options = options
         self._given = parse_target(options.url, "resp") if options.url else None
-        where = f"at {self._given}" if self._given else "over the socket"
-        served = options.served or self._given
-        many = f"{options.threads} {'connections' if served else 'threads'}"
+        served = options.served or self._given is not None
         self._run_letter = self._served if served else self._embedded
+        where = f"{'over the socket' if served else 'in process'}, durability {options.durability}"
+        where = f"at {self._given}" if self._given else where
+        each = "connection" if served else "thread"
+        many = f"{options.threads} {each}{'s' * (options.threads > 1)}"
+        compaction = "" if served else " (with its compaction)"
         mixes = "; ".join(f"{letter.upper()}: {MIXES[letter].about}" for letter in options.letters)
         self.section = Section(
             "ycsb",
-            f"YCSB {options.letters.upper()} {where if served else 'in process'}, {many}, "
-            f"durability {options.durability}",
-            f"YCSB's mixes on {options.records:,} records of {KEY_BYTES} + {VALUE_BYTES} bytes: a "
-            "load phase, then operations on records of which few are asked for often (zipfian), D "
-            f"on the newest. {mixes}.",
+            f"YCSB {options.letters.upper()}: {where}, {many}",
+            f"YCSB's mixes on {options.records:,} records of about {ENTRY_BYTES} bytes: a load "
+            f"phase{compaction}, then operations on records of which few are asked for often "
+            f"(zipfian), D on the newest. {mixes}.",
             asdict(options),
         )
 
