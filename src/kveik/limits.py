@@ -128,9 +128,3 @@ MAX_ERRORS: Final = 128  # kinds of errors that are counted, by their code
 # --- clients ------------------------------------------------------------------------------------
 MAX_ANSWER: Final = MAX_COMMIT  # bytes of a JSON line; a server's largest reply, half of it escaped
 CLIENT_CONNECTIONS: Final = 10  # of one client, unless it is told otherwise; who wants more waits
-
-# --- command line -------------------------------------------------------------------------------
-MAX_DUMP_LINE: Final = 1024 * MIB  # bytes of a line of a dump; the largest value in base64 fits
-LOAD_BYTES: Final = 1 * MIB  # bytes of entries that a load writes at once; a larger one goes alone
-LOAD_ENTRIES: Final = 2000  # entries that a load writes at once
-IMPORT_SCAN: Final = 500  # keys that an import asks for at once

@@ -11,22 +11,23 @@ import contextlib
 import doctest
 import io
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.docs.conversation import Conversation
 from tests.docs.pages import Block
+from tests.docs.shell import Shell
 from tests.docs.shown import agrees, difference
 from tests.support.server import KVEIK, Server
-from tests.support.tools import PATIENCE, environment, tool
+from tests.support.tools import tool
 
 PORTS = ("6379", "6380", "7000", "9999", "65433")  # that pages speak of
 _PORT = re.compile(rf"(?<![\d.])(?:{'|'.join(PORTS)})(?!\d)")
 _NEEDS_SERVER = re.compile(rf"{_PORT.pattern}|\bredis-cli |^kveik (get|put) ")
 _ANY_PORT = re.compile(r"(--port[ =]|://[\w.]+:)\d+")
 _TOLD = re.compile(r"print\(.*\)  # (.+)$", re.MULTILINE)
+_PASSWORD_FILE = re.compile(r'^(password-file = )".*"$', re.MULTILINE)
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
 
 ELSEWHERE = """#!/bin/sh
@@ -47,6 +48,8 @@ class PageRun:
         self._servers: list[Server] = []
         self._ports: dict[str, str] = {}  # what a page says -> what it is
         self._conversation: Conversation | None = None
+        self._shell = Shell(self.folder, self._programs)
+        self._told_where = False  # whether the page itself says where `kveik get` is to look
         self._program("kveik", f"{sys.executable} -m kveik")
         self._program("nc", f"{tool('nc')} -N", NO_WAIT)
         self._program("python", sys.executable)
@@ -62,6 +65,7 @@ class PageRun:
         ways[block.language](block)
 
     def end(self) -> None:
+        self._shell.end()
         if self._conversation is not None:
             self._conversation.close()
         for server in self._servers:
@@ -106,37 +110,28 @@ class PageRun:
             self._command(f"{block.page}:{block.line}", line.partition("  # ")[0], shown)
 
     def _command(self, place: str, line: str, shown: str) -> None:
-        if line.startswith("kveik serve") and not line.endswith("--print-config"):
-            printed = self._serve(line.removesuffix("&").split())
+        code = 0
+        if "--print-config" in line:  # which serves nothing, so that all ports are as they stand
+            printed, code = self._shell.run(line)
+        elif line.startswith("kveik serve"):
+            printed = self._as_shown(self._serve(line.removesuffix("&").split()))
         else:
-            printed = self._shell(self._as_it_is(line), place)
-        printed = self._as_shown(printed)
+            printed, code = self._run(self._as_it_is(line))
+            printed = self._as_shown(printed)
         if shown.strip():
             assert agrees(shown, printed), f"{place}: {line}: {difference(shown, printed)}"
+        else:
+            assert code == 0, f"{place}: {line}: exit code {code}: {printed}"
 
-    def _shell(self, line: str, place: str) -> str:
+    def _run(self, line: str) -> tuple[str, int]:
+        if line.startswith("export KVEIK_URL="):
+            self._told_where = True
         if self._servers:
             line = line.replace("$!", str(self._servers[-1].process.pid))
-        path = f"{self._programs}:{environment().get('PATH', '')}"
-        done = subprocess.run(
-            ["bash", "-c", line],
-            cwd=self.folder,
-            env=environment(PATH=path, COLUMNS="100", NO_COLOR="1", **self._variables()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=3 * PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, f"{place}: {line}: exit {done.returncode}: {done.stdout}"
+        printed = self._shell.run(line)
         if line.startswith("kill "):
             self._servers[-1].wait()
-        return done.stdout
-
-    def _variables(self) -> dict[str, str]:
-        """Where `kveik get` and its like look, unless they are told."""
-        return {"KVEIK_URL": f"redis://127.0.0.1:{self._port()}"} if self._servers else {}
+        return printed
 
     # --- servers --------------------------------------------------------------------------------
 
@@ -165,6 +160,8 @@ class PageRun:
         self._ports = dict(zip(asked, ports, strict=False))
         for other in PORTS if self._ports else ():
             self._ports.setdefault(other, str(server.port))
+        if not self._told_where and server.ports:
+            self._shell.run(f"export KVEIK_URL=redis://127.0.0.1:{server.port}")
         usual = f"{tool('redis-cli')} --no-raw -p {self._ports.get('6379', 0)}"
         self._program("redis-cli", usual)
 
@@ -175,7 +172,7 @@ class PageRun:
 
     def _as_it_is(self, code: str) -> str:
         """A page's code with the port that the server really has."""
-        if not self._servers and _NEEDS_SERVER.search(code):
+        if not (self._servers or self._told_where) and _NEEDS_SERVER.search(code):
             self._port()
         return _PORT.sub(lambda found: self._ports.get(found[0], found[0]), code)
 
@@ -192,8 +189,12 @@ class PageRun:
         self.commands += self._conversation.run(block)
 
     def _toml(self, block: Block) -> None:
-        (self.folder / "kveik.toml").write_text(block.code)
-        self._shell("kveik serve --config kveik.toml --print-config", str(block))
+        password = self.folder / "password"
+        password.write_text("sesame\n")
+        code = _PASSWORD_FILE.sub(rf'\g<1>"{password}"', block.code)
+        (self.folder / "kveik.toml").write_text(code)
+        printed, code = self._shell.run("kveik serve --config kveik.toml --print-config")
+        assert code == 0, f"{block}: {printed}"
 
     def _program(self, name: str, command: str, before: str = "") -> None:
         path = self._programs / name
