@@ -178,7 +178,7 @@ class PageRun:
 
     def _as_shown(self, printed: str) -> str:
         for said, port in self._ports.items():
-            printed = printed.replace(port, said)
+            printed = re.sub(rf"(?<!\d){port}(?!\d)", said, printed)
         return printed
 
     # --- the rest -------------------------------------------------------------------------------

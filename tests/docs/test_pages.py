@@ -29,7 +29,7 @@ def test_what_a_page_shows_happens(
     run = PageRun(tmp_path)
     monkeypatch.chdir(run.folder)
     monkeypatch.setattr(sys, "stdin", None)
-    signal.signal(signal.SIGALRM, _too_long)
+    before = signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(LONGEST)
     try:
         for block in blocks(page):
@@ -37,6 +37,7 @@ def test_what_a_page_shows_happens(
                 run.run(block)
     finally:
         signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
         run.end()
 
 
