@@ -161,3 +161,29 @@ def test_a_server_needs_nothing_but_the_standard_library(
     with server.resp() as connection:
         assert connection.call("GET", "k") == b"v"
     assert server.terminate() == 0
+
+
+def test_a_directory_needs_nothing_but_the_standard_library(
+    bare_python: Path, tmp_path: Path
+) -> None:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+    def kveik(*words: str) -> tuple[int, str, str]:
+        command = [str(bare_python), "-m", "kveik", *words]
+        done = subprocess.run(
+            command,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    data = str(tmp_path / "data")
+    assert kveik("load", data)[0] == 0
+    assert kveik("put", "-t", data, "a", "1") == (0, "", "")
+    assert kveik("dump", data)[1] == '{"key": "a", "type": "text", "value": "1"}\n'
+    needed = "kveik: this needs the package redis, which is not installed: pip install redis\n"
+    assert kveik("get", "-t", "redis://127.0.0.1:1", "a") == (2, "", needed)
+    assert kveik("import", "redis://127.0.0.1:1", data) == (2, "", needed)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.program import KVEIK, call, good
 from tests.support.server import Server
-from tests.support.tools import environment, until
+from tests.support.tools import environment, library, until
 
 import kveik
 from kveik.cli import dump_csv, dump_lines
@@ -422,6 +422,41 @@ def test_progress_is_shown_in_plain_lines_where_nobody_looks(
     with traffic.Traffic("loading") as shown:
         shown.add(10, 500, 500)
     assert capsys.readouterr().err == ""
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    library("rich")
+    from kveik.cli import traffic
+
+    shown = Screen()
+    monkeypatch.setattr(traffic, "PATIENCE", 0.0)
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    with traffic.Traffic("loading", 1000) as meter:
+        meter.add(10, 500, 500)
+    assert "loading: 10 entries, 500 B, " in shown.getvalue()
+    assert "entries/s, 50 %" in shown.getvalue()
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_an_interrupted_load_says_how_to_go_on(loading: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*KVEIK, "load", str(tmp_path / "data"), str(loading)],
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    until(Path(f"{loading}.kveik-load").exists, "a batch is loaded")
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert "--resume goes on there" in told.decode()
+    good("load", tmp_path / "data", loading, "--resume")
+    shown = good("range", "-t", tmp_path / "data", "--keys", "--limit", "0")
+    assert shown.count("\n") == MANY
 
 
 def test_kinds_have_the_names_of_the_documentation() -> None:

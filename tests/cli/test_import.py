@@ -133,6 +133,7 @@ def test_what_cannot_be_imported(tmp_path: Path, redis_url: str) -> None:
     assert "secret" not in nobody.err
     assert call("import", tmp_path, tmp_path / "data").code == 2
     assert call("import", redis_url, redis_url).code == 2
-    dumped = call("dump", redis_url)
-    assert dumped.code == 1
-    assert "is no Kveik server: `kveik import` copies from Redis" in dumped.err
+    for words in (("dump",), ("load",), ("get", "a", "-t")):
+        said = call(*words, redis_url, stdin=b'{"key": "a", "value": 1}')
+        assert said.code == 1
+        assert "is no Kveik server, but `kveik import` copies from Redis" in said.err

@@ -11,7 +11,7 @@ import pytest
 from tests.support.server import Server
 from tests.support.tools import run
 
-from kveik.cli.main import main
+from kveik.cli.main import COMMANDS, main
 from kveik.version import VERSION, event_loop, flavour
 
 
@@ -31,12 +31,35 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(
     assert "demo" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["check"], ["inspect"], ["repair"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
     assert ended.value.code == 0
-    assert "usage: kveik" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "usage: kveik" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if "{" not in line)
+
+
+@pytest.mark.parametrize("name", ["serve", "get", "put", "delete", "range", "dump", "load"])
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Example" in shown
+    assert f"kveik {name} " in shown.partition("Example")[2]
+
+
+def test_what_is_called_loads_no_libraries_of_the_others() -> None:
+    for words in (["--help"], ["serve", "--print-config"], ["check", "--help"]):
+        code = (
+            "import sys; from kveik.cli.main import COMMANDS, main\n"
+            f"try: main({words!r})\n"
+            "except SystemExit: pass\n"
+            "found = {'redis', 'rich', 'prompt_toolkit', 'asyncio', 'uvloop'} & set(sys.modules)\n"
+            "sys.exit(str(found) if found else 0)"
+        )
+        run(sys.executable, "-c", code)
 
 
 def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,10 @@ class Load:
                 self._state.remove()
         size = 0 if self._state is None else os.fstat(file.fileno()).st_size
         with Traffic("loading", size) as traffic:
-            problem = self._load(file, traffic)
+            try:
+                problem = self._load(file, traffic)
+            except KeyboardInterrupt:
+                problem = Interrupted("interrupted")
         writer = self._writer
         print(writer.summary(traffic), file=sys.stderr)
         if problem is None:
@@ -94,7 +97,7 @@ class Load:
         print(f"kveik load: {problem}", file=sys.stderr)
         if self._state is not None:
             print("everything before it is loaded; --resume goes on there", file=sys.stderr)
-        return 1
+        return 130 if isinstance(problem, Interrupted) else 1
 
     def _load(self, file: BinaryIO, traffic: Traffic) -> Exception | None:
         """Load all of it; what it ended with too early."""
@@ -125,7 +128,8 @@ class Load:
         try:
             writer.flush(traffic, writer.behind.offset)
         except KveikError as error:
-            raise Refused(f"{lines}: {error}") from None
+            told = writer.target.hinted(error) or error
+            raise Refused(f"{lines}: {told}") from None
         self._place = writer.behind
         if self._state is not None:
             try:
@@ -139,6 +143,10 @@ class Refused(KveikError):
     """A batch could not be written."""
 
 
+class Interrupted(KveikError):
+    """Ctrl-C: what was not written yet is not loaded."""
+
+
 class Writer:
     """Gathers entries and writes them as batches."""
 
@@ -147,7 +155,7 @@ class Writer:
         self.behind = Place(0, 0)  # where the last entry ends
         self.kept = 0
         self.expired = 0
-        self._target = target
+        self.target = target
         self._keep = keep
         self._bytes = 0
 
@@ -164,7 +172,7 @@ class Writer:
         """Return once what was gathered is as durable as the target promises."""
         now = int(time.time() * 1000)
         living = [entry for entry in self.entries if not 0 < entry.expires <= now]
-        written = self._target.write_cells(living, self._keep)
+        written = self.target.write_cells(living, self._keep)
         self.expired += len(self.entries) - len(living)
         self.kept += len(living) - written
         size = self._bytes

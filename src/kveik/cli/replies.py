@@ -53,15 +53,13 @@ class Raw:
         self._connection.disconnect()
 
 
-def show(reply: Any, indent: str = "") -> str:
+def show(reply: object, indent: str = "") -> str:
     if reply is None:
         return "(nil)"
     if isinstance(reply, int):
         return f"(integer) {reply}"
-    if reply in WORDS:
-        return reply.decode()
     if isinstance(reply, bytes):
-        return quoted(reply)
+        return reply.decode() if reply in WORDS else quoted(reply)
     if isinstance(reply, Exception):
         return f"(error) {reply}"
     if isinstance(reply, list):

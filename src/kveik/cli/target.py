@@ -127,13 +127,13 @@ class Target:
     def ask(self, *words: str | bytes | int) -> Any:
         """What a server answers to a command of Redis' protocol."""
         client: Any = self.database
-        try:
-            return answered(lambda: client.redis.execute_command(*words))
-        except ServerError as error:
-            if "unknown command" not in str(error):
-                raise
-            hint = f"{self.name} is no Kveik server: `kveik import` copies from Redis ({error})"
-            raise ServerError(hint) from None
+        return answered(lambda: client.redis.execute_command(*words))
+
+    def hinted(self, error: BaseException | None) -> ServerError | None:
+        """What a server lacks that is no Kveik, in other words."""
+        if not isinstance(error, ServerError) or "unknown command 'KV." not in str(error):
+            return None
+        return ServerError(f"{self.name} is no Kveik server, but `kveik import` copies from Redis")
 
     def __enter__(self) -> Target:
         return self
@@ -145,6 +145,9 @@ class Target:
         trace: TracebackType | None,
     ) -> None:
         self.database.close()
+        hint = self.hinted(error)
+        if hint is not None:
+            raise hint from None
 
 
 def _again(seen: set[bytes], key: bytes) -> bool:
