@@ -5,6 +5,7 @@ PORT ?= 6379
 HOST ?= 127.0.0.1
 DATA ?= ./data
 ARGS ?=
+REPORT ?= report.html
 BIN := .venv/bin
 PURE := .venv-pure/bin
 WHEEL := PATH=.venv-wheel/bin:$$PATH .venv-wheel/bin
@@ -16,7 +17,7 @@ extras = $$($(PYTHON) -c 'import sys, tomllib; \
 	print(*(need.replace(" ", "") for name in sys.argv[1:] for need in found[name]))' $(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test quick lint bench wheel docs clean
+.PHONY: help serve test quick lint bench report wheel docs clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,9 @@ lint: .venv/tested ## ruff, mypy and the import contracts
 
 bench: .venv/tested ## side by side with redis-server (ARGS="--rounds 3 --only SET")
 	$(BIN)/python -m bench.redis_compare $(ARGS)
+
+report: .venv/tested ## a short run of every benchmark, as a page (REPORT=report.html)
+	$(BIN)/kveik bench all --quick --report $(REPORT) $(ARGS)
 
 wheel: .venv-wheel/installed ## build into dist/: a source package, and from it a compiled wheel and a pure one
 	@rm -rf dist build

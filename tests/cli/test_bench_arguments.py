@@ -47,6 +47,7 @@ def test_one_line_says_what_to_install() -> None:
         (),
         ("fly",),
         ("direct", "--writes", "0"),
+        ("direct", "--writes", "999"),
         ("direct", "--writes", "many"),
         ("direct", "--memory", "1KB"),
         ("direct", "--limit", "-1"),

@@ -99,7 +99,7 @@ class Direct(Measurement):
 
     def _line(self, home: str, line: Line, seed: int, each: bool = False) -> dict[str, Any]:
         inputs = self._options.writes * line.share
-        count = max(1, round(min(inputs, TIMED) if each else inputs))
+        count = max(1, int((min(inputs, TIMED) if each else inputs) + 1e-6))
         durability = self._options.durability if line.writes else "none"
         return self._work(
             home,

@@ -26,6 +26,7 @@ from kveik.bench.keys import ENTRY_BYTES, key_of, value_of
 from kveik.bench.workloads import BATCH, LAYERS, WORKLOADS, Draw, Workload
 
 LOAD = "load"  # the job that makes the base: all entries, compacted, at rest
+CHUNKS = 10  # that each of several threads has at least
 LAYER_SHARE = 16  # a layer is at most this part of the memory, so that it fits any memtable
 
 
@@ -115,10 +116,13 @@ def _open(workload: Workload, job: Job) -> tuple[Engine, int]:
 
 def _measure(workload: Workload, job: Job) -> Outcome:
     engine, entries = _open(workload, job)
-    count = job.count or min(max(1, round(job.entries * workload.share)), entries)
+    count = job.count or min(max(1, int(job.entries * workload.share + 1e-6)), entries)
     draw = Draw(entries, count, random.Random(f"{workload.name} {job.seed}"))
     inputs = workload.inputs(draw)
+    threads = job.threads or workload.threads
     size = workload.chunk
+    if threads > 1:
+        size = max(1, min(size, count // threads // CHUNKS))
     chunks = [inputs[at : at + size] for at in range(0, len(inputs), size)]
     if workload.warm:
         _work_off(workload.step(engine), chunks, job.limit)
@@ -127,7 +131,7 @@ def _measure(workload: Workload, job: Job) -> Outcome:
     before = engine.stats()
     gc.collect()
     gc.freeze()  # what was drawn is no garbage; the engine's own objects are collected as ever
-    if (threads := job.threads or workload.threads) > 1:
+    if threads > 1:
         outcome, met = _run_threads(workload, engine, chunks, job, threads)
     elif workload.writer:
         outcome, met = _run_beside_writer(workload, engine, chunks, job, entries)

@@ -15,7 +15,7 @@ from kveik.sizes import parse_size, show_size
 NEEDED = {"hdrh": "hdrhistogram", "jinja2": "Jinja2", "pygal": "pygal", "rich": "rich"}
 PROTOCOLS = ("resp", "json", "frame", "text")
 EXIT_USAGE = 2
-LEAST_ENTRIES = 1000  # that peers are compared on
+LEAST_ENTRIES = 1000  # a batch
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -76,7 +76,7 @@ def _add_durable(parser: argparse.ArgumentParser, usual: str) -> None:
 
 def _add_direct(kinds: Kinds[argparse.ArgumentParser]) -> None:
     parser = _add(kinds, "direct", "the engine alone, in process: writes, reads, ranges")
-    parser.add_argument("--writes", type=_count, default=500_000, help="entries (%(default)s)")
+    parser.add_argument("--writes", type=_entries, default=500_000, help="entries (%(default)s)")
     _add_durable(parser, "none")
     _add_rounds(parser)
     _add_memory(parser)
