@@ -49,7 +49,7 @@ wheel: .venv-wheel/installed ## build into dist/: a source package, and from it 
 	@ls dist
 
 docs: .venv-docs/installed ## build the documentation into site/, for any web server
-	.venv-docs/bin/mkdocs build --clean
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
 	@echo "to look at it: $(PYTHON) -m http.server --directory site"
 
 clean: ## remove what was made, but never data

@@ -19,7 +19,16 @@ from tests.support.tools import ROOT, library, run
 
 from kveik.version import VERSION, flavour
 
-NO_SOURCES = (".*", "build", "dist", "site", "data", "*.egg-info", "__pycache__", "results")
+NO_SOURCES = (
+    "build",
+    "dist",
+    "site",
+    "data",
+    "*.egg-info",
+    "__pycache__",
+    "results",
+    "kveik-bench",
+)
 NEEDED = ("build_backend/backend.py", "setup.py", "LICENSE", "CHANGELOG.md", "tests/conftest.py")
 
 
@@ -30,7 +39,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("once is enough: the compiled flavour's tests do it")
     library("build")
     folder = tmp_path_factory.mktemp("packages")
-    shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*NO_SOURCES))
+    shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(".*", *NO_SOURCES))
     done = subprocess.run(
         [sys.executable, "-m", "build", "--outdir", folder / "dist", folder / "source"],
         env={**os.environ, "KVEIK_PURE": "1"},
