@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -403,8 +404,10 @@ def test_a_silent_server_is_asked_whether_it_is_there(
 ) -> None:
     monkeypatch.setattr("kveik.client.changes.QUIET", 0.05)
     with client.watch() as watch:
-        threading.Timer(0.4, client.put, ["late", 1]).start()
+        late = threading.Timer(0.4, client.put, ["late", 1])
+        late.start()
         assert next(watch).changes[0].key == b"late"
+        late.join()
 
 
 # --- other protocols, options ---------------------------------------------------------------------
@@ -493,6 +496,26 @@ def test_after_close_it_says_so(shared_server: Server) -> None:
     for use in (lambda: client.get("k"), client.batch, client.watch, lambda: next(entries)):
         with pytest.raises(ClosedError):
             use()
+
+
+def write_until_it_fails(client: Client) -> Exception:
+    try:
+        while True:
+            client.put("k", 1)
+    except Exception as error:
+        return error
+
+
+def test_closed_by_another_thread_a_call_gives_its_result_or_says_so(
+    shared_server: Server,
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            client = Client(url(shared_server))
+            errors = [threads.submit(write_until_it_fails, client) for _ in range(4)]
+            time.sleep(0.05)
+            client.close()
+            assert [type(error.result(20)) for error in errors] == [ClosedError] * 4
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class AsyncWatch(AsyncIterator[Commit]):
             return self._told.take(message)
         except link.LOST as error:
             await self._drop()
-            raise link.Lost(link.translated(error)) from error
+            raise link.failed(error) from error
 
     async def _message(self, seconds: float) -> Any:
         """The next one; None if it takes longer, but then it is still being read."""
@@ -80,18 +80,13 @@ class AsyncWatch(AsyncIterator[Commit]):
     async def _begin(self) -> None:
         connection = link.apart(self._pool)
         try:
-            await connection.connect()  # which tries often enough
-        except (link.redis.RedisError, OSError) as error:
-            raise link.translated(error) from error
-        try:
+            await connection.connect()
             await connection.send_command(*self._told.command())
             self._told.lsn = int(await connection.read_response())
         except BaseException as error:
             await connection.disconnect(nowait=True)
-            if isinstance(error, link.LOST):
-                raise link.Lost(link.translated(error)) from error
-            if isinstance(error, link.redis.RedisError):
-                raise link.translated(error) from error
+            if isinstance(error, (link.redis.RedisError, OSError)):
+                raise link.failed(error) from error
             raise
         self._connection = connection
 

@@ -31,10 +31,9 @@ class AsyncClient:
     def __init__(self, url: str = link.URL, *, max_retries: int = 5, **options: Any) -> None:
         """As Client's."""
         options = link.options_of(url, options)
-        options.setdefault("retry", link.retry(Connecting, max_retries, None))
         self._pool: Any = redis.BlockingConnectionPool.from_url(url, **options)
         self.redis: Any = redis.Redis(connection_pool=self._pool)
-        self._retry: Any = link.retry(Retry, max_retries, (link.Lost,))
+        self._retry: Any = link.retry(Retry, max_retries)
         self._names = link.names(self._pool)
         self._url = link.shown(url)
         self._closed = False
@@ -200,8 +199,8 @@ class AsyncClient:
 
     async def _do(self, call: Call) -> Any:
         """Have a call answered."""
-        self.check_open()
         if not call.commands:
+            self.check_open()
             return call.read([])
         try:
             return call.read(await self._retry.call_with_retry(lambda: self._try(call), _pass))
@@ -210,16 +209,16 @@ class AsyncClient:
 
     async def _try(self, call: Call) -> list[Any]:
         """Lost: it may be tried again."""
+        self.check_open()
         try:
             connection = await self._pool.get_connection(*self._names)
         except (link.redis.RedisError, OSError) as error:
-            raise link.translated(error) from error
+            raise link.failed(error) from error
         try:
             return await _exchange(connection, call)
         except link.LOST as error:
             await connection.disconnect(nowait=True)
-            told = link.translated(error)
-            raise link.Lost(told) if call.again else told from error
+            raise link.failed(error, call.again) from error
         except BaseException as error:
             if not isinstance(error, ServerError):
                 await connection.disconnect(nowait=True)  # a late answer would be the next one's
@@ -241,22 +240,6 @@ async def _exchange(connection: Any, call: Call) -> list[Any]:
 
 async def _pass(error: Exception) -> None:
     """Nothing is to be done between two tries."""
-
-
-class Connecting(Retry):
-    """redis-py's way to try again, but not with a password that was refused."""
-
-    async def call_with_retry(self, do: Any, *more: Any, **options: Any) -> Any:
-        async def once() -> Any:
-            try:
-                return await do()
-            except link.redis.AuthenticationError as error:
-                raise link.Refused(error) from error
-
-        try:
-            return await super().call_with_retry(once, *more, **options)
-        except link.Refused as refused:
-            raise refused.error from None
 
 
 class AsyncBatchBlock(batches.Batch):

@@ -45,10 +45,9 @@ class Client:
         options are redis-py's: socket_timeout (30 s), max_connections (50), protocol, ssl_... .
         """
         options = link.options_of(url, options)
-        options.setdefault("retry", link.retry(Connecting, max_retries, None))
         self._pool: Any = link.redis.BlockingConnectionPool.from_url(url, **options)
         self.redis: Any = link.redis.Redis(connection_pool=self._pool)
-        self._retry: Any = link.retry(Retry, max_retries, (link.Lost,))
+        self._retry: Any = link.retry(Retry, max_retries)
         self._names = link.names(self._pool)
         self._url = link.shown(url)
         self._closed = False
@@ -272,8 +271,8 @@ class Client:
 
     def _do(self, call: Call) -> Any:
         """Have a call answered."""
-        self.check_open()
         if not call.commands:
+            self.check_open()
             return call.read([])
         try:
             return call.read(self._retry.call_with_retry(lambda: self._try(call), _pass))
@@ -282,19 +281,21 @@ class Client:
 
     def _try(self, call: Call) -> list[Any]:
         """Lost: it may be tried again."""
+        self.check_open()
         try:
             connection = self._pool.get_connection(*self._names)
         except (link.redis.RedisError, OSError) as error:
-            raise link.translated(error) from error
+            raise link.failed(error) from error
         try:
             return _exchange(connection, call)
         except link.LOST as error:
             connection.disconnect()
-            told = link.translated(error)
-            raise link.Lost(told) if call.again else told from error
+            raise link.failed(error, call.again) from error
         except BaseException as error:
             if not isinstance(error, ServerError):
                 connection.disconnect()  # what comes next on it would answer an earlier question
+            if isinstance(error, Exception):
+                self.check_open()  # closed by another thread, it fails as it likes
             raise
         finally:
             self._pool.release(connection)
@@ -316,22 +317,6 @@ def _exchange(connection: Any, call: Call) -> list[Any]:
 
 def _pass(error: Exception) -> None:
     """Nothing is to be done between two tries."""
-
-
-class Connecting(Retry):
-    """redis-py's way to try again, but not with a password that was refused."""
-
-    def call_with_retry(self, do: Any, *more: Any, **options: Any) -> Any:
-        def once() -> Any:
-            try:
-                return do()
-            except link.redis.AuthenticationError as error:
-                raise link.Refused(error) from error
-
-        try:
-            return super().call_with_retry(once, *more, **options)
-        except link.Refused as refused:
-            raise refused.error from None
 
 
 class BatchBlock(batches.Batch):

@@ -130,7 +130,7 @@ class Watch(Iterator[Commit]):
             return self._told.take(self._connection.read_response())
         except link.LOST as error:
             self._drop()
-            raise link.Lost(link.translated(error)) from error
+            raise link.failed(error) from error
         except BaseException:
             self._drop()
             raise
@@ -138,18 +138,13 @@ class Watch(Iterator[Commit]):
     def _begin(self) -> None:
         connection = link.apart(self._pool)
         try:
-            connection.connect()  # which tries often enough
-        except (link.redis.RedisError, OSError) as error:
-            raise link.translated(error) from error
-        try:
+            connection.connect()
             connection.send_command(*self._told.command())
             self._told.lsn = int(connection.read_response())
         except BaseException as error:
             connection.disconnect()
-            if isinstance(error, link.LOST):
-                raise link.Lost(link.translated(error)) from error
-            if isinstance(error, link.redis.RedisError):
-                raise link.translated(error) from error
+            if isinstance(error, (link.redis.RedisError, OSError)):
+                raise link.failed(error) from error
             raise
         self._connection = connection
 

@@ -1,7 +1,7 @@
 """Where Client and AsyncClient meet redis-py: options, pools, errors, and what goes over the wire.
 
-redis-py opens, secures, authenticates and keeps the connections, and retries connecting; a Call is
-sent and read as one exchange here, since only Kveik's clients know which may be sent again.
+redis-py opens, secures, authenticates and keeps the connections; its Retry tries again. A Call is
+sent and read as one exchange, since only Kveik's clients know which may be sent again.
 """
 
 from __future__ import annotations
@@ -33,28 +33,19 @@ Made = TypeVar("Made")
 
 
 class Lost(Exception):
-    """The answer to a Call that may be sent again was lost. error: what to raise in the end."""
+    """Nobody is there, or an answer was lost, and it may be tried again. error: for the end."""
 
     def __init__(self, error: KveikError) -> None:
         super().__init__(str(error))
         self.error = error
 
 
-class Refused(Exception):
-    """The server does not let us in, and will not if it is asked again."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def retry(kind: type[Made], retries: int, errors: tuple[type[Exception], ...] | None) -> Made:
-    """redis-py's Retry, of its kind for asyncio or not; errors: None for its own choice."""
+def retry(kind: type[Made], retries: int) -> Made:
+    """redis-py's Retry, of its kind for asyncio or not, for what is Lost."""
     if retries < 0:
         raise ValueError(f"max_retries is 0 or more, not {retries}")
     made: Any = kind
-    backoff = EqualJitterBackoff(cap=LONGEST_PAUSE, base=FIRST_PAUSE)
-    found: Made = made(backoff, retries, *(() if errors is None else (errors,)))
+    found: Made = made(EqualJitterBackoff(LONGEST_PAUSE, FIRST_PAUSE), retries, (Lost,))
     return found
 
 
@@ -105,6 +96,12 @@ def translated(error: Exception) -> KveikError:
         return ConnectionError(text)
     code = text.partition(" ")[0]
     return ServerError(text, code if code.isupper() else "")
+
+
+def failed(error: Exception, again: bool = True) -> Exception:
+    """What to raise for redis-py's error: Lost, if it may be tried again."""
+    told = translated(error)
+    return Lost(told) if again and isinstance(told, ConnectionError) else told
 
 
 def packed(connection: Any, commands: list[Command]) -> Any:
