@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,10 @@ def test_nothing_in_a_value_steers_the_terminal(target: str) -> None:
 
 def test_keys_of_every_kind_are_given_and_shown_alike(target: str) -> None:
     shown = ["plain", "('(text')", "(17)", "('order', 17, 1.5, b'\\xff', None)", "(b'\\xff')"]
-    for key in shown:
-        good("put", "-t", target, key, f"value of {key}")
-        assert good("get", "-t", target, key) == f"value of {key}\n"
+    puts = [f"put {shlex.quote(key)} {number}" for number, key in enumerate(shown)]
+    gets = [f"get {shlex.quote(key)}" for key in shown]
+    said = good("shell", target, stdin="\n".join([*puts, *gets]).encode())
+    assert said == "0\n1\n2\n3\n4\n"
     listed = good("range", "-t", target, "--keys").splitlines()
     assert sorted(listed) == sorted(shown)
 
@@ -60,8 +62,8 @@ def test_conditions_and_expiry(target: str) -> None:
 
 
 def test_ranges(target: str) -> None:
-    for key in ("a", "b:1", "b:2", "c"):
-        good("put", "-t", target, key, key)
+    lines = (f'{{"key": "{key}", "value": "{key}"}}' for key in ("a", "b:1", "b:2", "c"))
+    good("load", target, stdin="\n".join(lines).encode())
     assert good("range", "-t", target, "b:1", "c", "--keys") == "b:1\nb:2\n"
     assert good("range", "-t", target, "b:2", "--keys") == "b:2\nc\n"
     assert good("range", "-t", target, "--prefix", "b:", "--keys", "--reverse") == "b:2\nb:1\n"

@@ -8,6 +8,7 @@ import sys
 from kveik.cli.get import run
 from kveik.cli.target import Target, add_target
 from kveik.errors import UseError
+from kveik.limits import MAX_TTL, MAX_VALUE
 
 
 def add_parser(
@@ -57,10 +58,10 @@ def _value(options: argparse.Namespace) -> object:
     if options.file is None:
         data = options.value.encode("utf-8", "surrogateescape")
     elif options.file == "-":
-        data = sys.stdin.buffer.read()
+        data = sys.stdin.buffer.read(MAX_VALUE + 1)  # one more than may be: put says so
     else:
         with open(options.file, "rb") as file:
-            data = file.read()
+            data = file.read(MAX_VALUE + 1)
     if options.bytes or (options.file is not None and not (options.text or options.json)):
         return data
     try:
@@ -81,8 +82,6 @@ def _json(text: str) -> object:
 
 
 def _ttl(text: str) -> float:
-    from kveik.limits import MAX_TTL
-
     try:
         seconds = float(text)
     except ValueError:

@@ -117,6 +117,8 @@ def _last_line(file: BinaryIO, name: str) -> tuple[Entry | None, int]:
         start = tail.rfind(b"\n", 0, max(end - 1, 0)) + 1
         if (end and start) or want == size:
             break
+        if want > 2 * MAX_DUMP_LINE:
+            raise BadLine(f"{name}: its last line is longer than a line of a dump can be")
         want = min(want * 2, size)
     if not end:
         return None, 0
