@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 RUN = ("python", "console", "redis", "toml")
 SHOWN = ("text", "ini")  # languages of what is only looked at
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_MARK = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.DOTALL)
+_MARK = re.compile(r"<!-- not run: ([^>]+) -->\s*\Z")
 _LOOSE = re.compile(r"^    [ ]*\$ ", re.MULTILINE)
 
 
