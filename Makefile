@@ -8,6 +8,7 @@ ARGS ?=
 REPORT ?= report.html
 BIN := .venv/bin
 PURE := .venv-pure/bin
+WHEEL := PATH=.venv-wheel/bin:$$PATH .venv-wheel/bin
 SOURCES := $(shell find src build_backend -name '*.py') setup.py pyproject.toml
 TOOLS := --disable-pip-version-check --quiet
 # what the named extras of pyproject.toml ask for, so that they can be had without Kveik itself
@@ -16,7 +17,7 @@ extras = $$($(PYTHON) -c 'import sys, tomllib; \
 	print(*(need.replace(" ", "") for name in sys.argv[1:] for need in found[name]))' $(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test quick lint bench report wheel clean
+.PHONY: help serve test quick lint bench report wheel docs clean
 
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -40,11 +41,19 @@ bench: .venv/tested ## side by side with redis-server (ARGS="--rounds 3 --only S
 report: .venv/tested ## a short run of every benchmark, as a page (REPORT=report.html)
 	$(BIN)/kveik bench all --quick --report $(REPORT) $(ARGS)
 
-wheel: ## build a wheel and a source package into dist/
-	$(PYTHON) -m pip wheel $(TOOLS) --no-deps --wheel-dir dist .
+wheel: .venv-wheel/installed ## build into dist/: a source package, and from it a compiled wheel and a pure one
+	@rm -rf dist build
+	$(WHEEL)/python -m build .
+	for wheel in dist/*-linux_*.whl; do $(WHEEL)/auditwheel repair -w dist $$wheel && rm $$wheel; done
+	KVEIK_PURE=1 $(WHEEL)/pip wheel $(TOOLS) --no-deps --wheel-dir dist dist/kveik-*.tar.gz
+	@ls dist
+
+docs: .venv-docs/installed ## build the documentation into site/, for any web server
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "to look at it: $(PYTHON) -m http.server --directory site"
 
 clean: ## remove what was made, but never data
-	rm -rf .venv .venv-pure build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-* build dist site src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/installed: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -54,7 +63,7 @@ clean: ## remove what was made, but never data
 	@touch $@
 
 .venv/tested: .venv/installed
-	@$(BIN)/pip install $(TOOLS) $(call extras,test lint bench)
+	@$(BIN)/pip install $(TOOLS) $(call extras,test lint bench docs)
 	@touch $@
 
 .venv-pure/tested: $(SOURCES)
@@ -63,4 +72,9 @@ clean: ## remove what was made, but never data
 	@rm -rf build && KVEIK_PURE=1 $(PURE)/pip install $(TOOLS) --force-reinstall --no-deps .
 	@$(PURE)/kveik --version
 	@$(PURE)/pip install $(TOOLS) $(call extras,test)
+	@touch $@
+
+.venv-wheel/installed .venv-docs/installed: .venv-%/installed: pyproject.toml
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install $(TOOLS) $(call extras,$*)
 	@touch $@

@@ -30,9 +30,11 @@ TINY = everything.Scale(
     tests=1,
     killed_after=200,
     peer_workloads="fillrandom",
+    letters="c",
 )
 MACHINE = machine.describe
 RATE = {"median", "min", "max"}
+DURABLE = ("--durability", "always")
 TIMES = {"count", "mean", "min", "p50", "p90", "p99", "p99.9", "max"}
 
 
@@ -112,24 +114,15 @@ def names(section: dict[str, Any]) -> list[str]:
 
 
 def test_direct(capsys: pytest.CaptureFixture[str]) -> None:
-    document = bench("direct", "--writes", "1,000", "--rounds", 2)
+    document = bench("direct", "--writes", "1,500", "--rounds", 1, "--limit", 0.3, *DURABLE)
     (section,) = document["sections"]
-    assert names(section)[0] == "writes"
+    assert names(section)[:2] == ["writes", "writes, 32 threads"]
     assert {"reads", "all entries in order"} <= set(names(section))
-    writes = section["results"][0]
-    assert [each["done"] for each in writes["rounds"]] == [1000, 1000]
-    assert writes["latency_us"]["count"] == 1000
+    assert all(0 < result["latency_us"]["count"] <= 1500 for result in section["results"])
     told = capsys.readouterr().out
     assert "written: " in told
     assert str(Path("out.json").absolute()) in told
     assert Path("out.svg").exists()
-
-
-def test_direct_durable_has_threads() -> None:
-    document = bench(
-        "direct", "--writes", 1500, "--rounds", 1, "--limit", 0.3, "--durability", "always"
-    )
-    assert "writes, 32 threads" in names(document["sections"][0])
 
 
 def test_tcp() -> None:
@@ -160,6 +153,9 @@ def test_writes() -> None:
     (section,) = document["sections"]
     assert names(section) == ["0 keys", "100 keys", "1,000 keys"]
     assert [result["facts"]["existing"] for result in section["results"]] == [0, 100, 1000]
+    for result in section["results"]:
+        assert [each["done"] for each in result["rounds"]] == [300]
+        assert result["latency_us"]["count"] == 300
 
 
 def test_durability(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +175,7 @@ def test_ycsb_in_process() -> None:
 
 def test_ycsb_with_threads() -> None:
     words = ("--records", 200, "--operations", 100, "--rounds", 1, "--threads", 3)
-    document = bench("ycsb", "d", *words, "--durability", "always")
+    document = bench("ycsb", "d", *words, *DURABLE)
     assert len(document["sections"][0]["results"]) == 2
 
 

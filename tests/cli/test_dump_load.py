@@ -186,6 +186,19 @@ def test_json_that_is_written_another_way_keeps_its_bytes(stored: bytes) -> None
     assert dump_lines.parse(dump_lines.line(entry)) == entry
 
 
+def test_cells_show_all_there_is_of_an_entry_at_one_instant(data: Path) -> None:
+    with kveik.open(data) as db, db.snapshot() as then:
+        before = list(then.cells(b"", None))
+        db.clear()
+        assert list(db.cells(b"", None)) == []
+        assert len(before) == len(list(then.cells(b"", None))) == 11
+        ((key, cell),) = then.cells(b"expires", b"expiret")
+        assert (key, cell.kind, cell.data) == (b"expires", TEXT, b"soon")
+        assert cell.expires > 0
+        reverse = [key for key, _ in then.cells(b"", b"k", reverse=True, limit=2)]
+        assert reverse == [b"json", b"expires"]
+
+
 # --- going on -------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,9 @@ from tests.support.server import Server
 from tests.support.tools import environment, library, tool, until
 
 import kveik
+from kveik.cli.dump_lines import Entry
+from kveik.cli.import_redis import Source
+from kveik.cli.main import main
 
 KEYS = 3000
 
@@ -105,6 +108,25 @@ def test_an_import_that_is_killed_is_run_again(
         said = call("import", redis_url, url)
         assert f"imported {10 * KEYS:,} entries" in said.err
         assert connection.call("DBSIZE") == 10 * KEYS
+
+
+def test_an_import_that_breaks_off_says_how_to_go_on(
+    redis: object,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    library("redis").Redis.from_url(redis_url).set("a", 1)
+
+    def lost(source: Source, keys: list[bytes]) -> list[Entry]:
+        raise kveik.errors.ConnectionError("the connection was lost")
+
+    monkeypatch.setattr(Source, "_values", lost)
+    assert main(["import", redis_url, str(tmp_path / "data")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("broken off: imported 0 entries")
+    assert said[1:] == ["run it again to import the rest", "kveik: the connection was lost"]
 
 
 def test_from_a_kveik(shared_server: Server, tmp_path: Path) -> None:

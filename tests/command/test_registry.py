@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import pytest
 from tests.command.desk import Desk
-from tests.support.tools import ROOT
 
 from kveik.command.command import Command
 from kveik.command.registry import COMMANDS, TABLE, Finder
@@ -134,11 +133,3 @@ def test_a_long_or_wild_unknown_command_is_shown_in_short() -> None:
     text = refusal(b"N" * 100_000, *[b"\xff" * 1000] * 1000)
     assert text.startswith(f"ERR unknown command '{'N' * 128}', with args beginning with: '")
     assert len(text) < 1000
-
-
-def test_every_command_stands_in_the_docs_with_its_summary() -> None:
-    page = (ROOT / "docs/commands.md").read_text()
-    for command in COMMANDS:
-        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{command.name}`")]
-        assert line.endswith(f"| {command.summary} |")
-    assert page.count("| `") == len(COMMANDS)

@@ -27,6 +27,7 @@ READS: dict[str, Callable[[Database], object]] = {
     "__eq__": lambda db: db == {},
     "range": lambda db: db.range(),
     "scan": lambda db: db.scan("k"),
+    "cells": lambda db: db.cells(b"", None),
     "keys": lambda db: db.keys(),
     "values": lambda db: db.values(),
     "items": lambda db: db.items(),

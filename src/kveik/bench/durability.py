@@ -158,18 +158,21 @@ class Durability(Measurement):
         result = Result("writes until the kill")
         self.section.results.append(result)
         self.section.notes.append(f"seed {self._options.seed}")
-        with running("kveik", self._argv, {}) as server:
-            for number in range(self._options.tests):
-                screen.step(f"durability: test {number + 1} of {self._options.tests}")
-                verdict = self._test(number, server, result)
+        try:
+            with running("kveik", self._argv, {}) as server:
+                for number in range(self._options.tests):
+                    screen.step(f"durability: test {number + 1} of {self._options.tests}")
+                    verdict = self._test(number, server, result)
+                    screen.advance()
+                    if not screen.live:
+                        told = f"{verdict.loss:.3g} % lost of {verdict.acknowledged:,}"
+                        screen.tell(f"durability: test {number + 1}: {told}")
+                screen.step("durability: reading everything again")
+                self._read_all_again(server)
                 screen.advance()
-                if not screen.live:
-                    told = f"{verdict.loss:.3g} % lost of {verdict.acknowledged:,}"
-                    screen.tell(f"durability: test {number + 1}: {told}")
-            screen.step("durability: reading everything again")
-            self._read_all_again(server)
-            screen.advance()
-        self._sum_up(result)
+        finally:
+            if self.section.tests:
+                self._sum_up(result)
 
     def _test(self, number: int, server: Server, result: Result) -> Verdict:
         names = [f"{number}:{each}" for each in range(self._options.connections)]

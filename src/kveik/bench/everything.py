@@ -23,6 +23,7 @@ class Scale:
     tests: int
     killed_after: int
     peer_workloads: str
+    letters: str = "abe"  # of YCSB
 
 
 USUAL = Scale(
@@ -75,7 +76,7 @@ def measurements(scale: Scale, seed: int) -> list[Measurement]:
         ),
         ycsb_run.Ycsb(
             ycsb_run.Options(
-                letters="abe",
+                letters=scale.letters,
                 records=scale.entries,
                 operations=scale.entries,
                 threads=1,

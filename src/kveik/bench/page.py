@@ -59,6 +59,8 @@ def _section(section: Section) -> dict[str, Any]:
 def _said(name: str, value: Any) -> str:
     if name == "memory":
         return show_size(value)
+    if name == "limit":
+        return f"{value:g} s"
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and name != "seed" else str(value)

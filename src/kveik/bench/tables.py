@@ -113,10 +113,12 @@ def summary(section: Section) -> list[str]:
     served = [r for r in section.finished() if "generator_ceiling" in r.facts]
     if served:
         busy = max(r.facts["busy"] for r in served)
+        waited = max(r.facts["waited"] for r in served)
         able = min(r.facts["generator_ceiling"] for r in served)
         said.append(
-            f"load generator: {busy:.0%} busy at most; against a server that does nothing it "
-            f"reaches {able:,.0f} requests/s in the same conditions"
+            f"load generator: {busy:.0%} busy at most, {waited:.0%} of the time in line for a "
+            f"processor; against a server that does nothing it reaches {able:,.0f} requests/s in "
+            "the same conditions"
         )
         cpu = [r for r in served if r.facts["server_us"]]
         spent = ", ".join(f"{r.subject} {r.name} {r.facts['server_us']:.1f} us" for r in cpu)

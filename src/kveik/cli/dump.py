@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             out.write(dump_csv.HEAD)
         _dump(target, out, form, low, high, options.file)
         out.flush()
-        if options.file != "-":
+        if os.path.isfile(options.file):
             os.fsync(out.fileno())
     return 0
 

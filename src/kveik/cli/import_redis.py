@@ -19,7 +19,7 @@ from kveik.cli.packages import need
 from kveik.cli.target import HELP, answered, is_url, open_target, without_password
 from kveik.cli.told import count
 from kveik.cli.traffic import Traffic
-from kveik.errors import ServerError, UseError
+from kveik.errors import KveikError, ServerError, UseError
 from kveik.limits import IMPORT_SCAN, LOAD_BYTES, MAX_KEY
 from kveik.model import BYTES
 
@@ -54,15 +54,24 @@ def run(options: argparse.Namespace) -> int:
     with open_target(options.target, write=True, create=True) as target:
         writer = Writer(target, options.keep)
         with Traffic("importing", source.size()) as traffic:
-            for entry in source.entries():
-                if not writer.fits(entry):
-                    writer.flush(traffic, source.seen)
-                writer.add(entry)
-            writer.flush(traffic, source.seen)
+            try:
+                _copy(source, writer, traffic)
+            except (KveikError, KeyboardInterrupt):
+                print(writer.summary(traffic, "broken off: imported"), file=sys.stderr)
+                print("run it again to import the rest", file=sys.stderr)
+                raise
     print(writer.summary(traffic, "imported"), file=sys.stderr)
     for told in source.left_out():
         print(told, file=sys.stderr)
     return 0
+
+
+def _copy(source: Source, writer: Writer, traffic: Traffic) -> None:
+    for entry in source.entries():
+        if not writer.fits(entry):
+            writer.flush(traffic, source.seen)
+        writer.add(entry)
+    writer.flush(traffic, source.seen)
 
 
 class Source:

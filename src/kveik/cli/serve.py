@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from kveik.cli.notify import notify
 from kveik.cli.serve_settings import SETTINGS, config_of
 from kveik.cli.settings import add_flags, as_toml, gather
 from kveik.server.config import Config, parse_address
@@ -87,6 +88,7 @@ class Announcement:
         for line in dict.fromkeys(hint for url in addresses for hint in hints(url)):
             print(f"  {line}")
         print("stop it with Ctrl-C; what was acknowledged is safe", flush=True)
+        notify("READY=1")
 
 
 def hints(url: str) -> list[str]:
