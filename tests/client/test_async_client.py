@@ -227,6 +227,29 @@ def test_errors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(nobody())
 
 
+def test_an_idle_connection_that_has_ended_is_seen_before_it_is_used(server: Server) -> None:
+    server.command += ["--port", str(server.port)]
+
+    async def work(client: AsyncClient) -> None:
+        await client.put("k", 1)
+        await asyncio.to_thread(server.restart)
+        assert await client.put("k", 2, if_equal=1) is True
+
+    run(server, work, max_retries=0)
+
+
+def test_a_watch_that_another_task_closes_ends(shared_server: Server) -> None:
+    async def work(client: AsyncClient) -> None:
+        watch = client.watch("nothing")
+        waiting = asyncio.create_task(watch.poll(None))
+        await asyncio.sleep(0.05)
+        await watch.close()
+        with pytest.raises(ClosedError):
+            await waiting
+
+    run(shared_server, work)
+
+
 def test_a_silent_server_is_asked_whether_it_is_there(
     shared_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -399,6 +399,17 @@ def test_a_watch_gives_up_where_nobody_comes_back(server: Server) -> None:
         watch.close()
 
 
+def test_a_watch_that_another_thread_closes_ends(client: Client) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        for pause in (0.0, 0.05):
+            watch = client.watch("nothing")
+            waiting = threads.submit(watch.poll, None)
+            time.sleep(pause)
+            watch.close()
+            with pytest.raises(ClosedError):
+                waiting.result(20)
+
+
 def test_a_silent_server_is_asked_whether_it_is_there(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -590,6 +601,17 @@ def test_what_can_be_done_twice_is_sent_again_and_nothing_else(
             with pytest.raises(ConnectionError):
                 once()
         assert dict(client.items()) == {b"a": 2, b"b": 3, b"d": 1}
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_an_idle_connection_that_has_ended_is_seen_before_it_is_used(
+    server: Server, protocol: int
+) -> None:
+    server.command += ["--port", str(server.port)]
+    with Client(url(server), max_retries=0, protocol=protocol) as client:
+        client["k"] = 1
+        server.restart()
+        assert client.put("k", 2, if_equal=1) is True
 
 
 def test_an_interrupted_call_does_not_leave_its_answer_to_the_next(

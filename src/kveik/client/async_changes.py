@@ -39,8 +39,6 @@ class AsyncWatch(AsyncIterator[Commit]):
         clock = asyncio.get_running_loop().time
         until = None if timeout is None else clock() + timeout
         while True:
-            if self._closed:
-                raise ClosedError("the watch has been closed")
             left = QUIET if until is None else max(min(until - clock(), QUIET), 0.0)
             commit: Commit | None = await self._again(lambda left=left: self._next(left))
             if commit is not None or (until is not None and clock() >= until):
@@ -53,6 +51,7 @@ class AsyncWatch(AsyncIterator[Commit]):
             raise lost.error from None
 
     async def _next(self, seconds: float) -> Commit | None:
+        self._check_open()
         if self._connection is None:
             await self._begin()
         try:
@@ -69,12 +68,15 @@ class AsyncWatch(AsyncIterator[Commit]):
 
     async def _message(self, seconds: float) -> Any:
         """The next one; None if it takes longer, but then it is still being read."""
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._connection.read_response(timeout=math.inf))
-        done, _ = await asyncio.wait([self._reading], timeout=seconds)
+        reading = self._reading
+        if reading is None:
+            reading = asyncio.ensure_future(self._connection.read_response(timeout=math.inf))
+            self._reading = reading
+        done, _ = await asyncio.wait([reading], timeout=seconds)
+        self._check_open()
         if not done:
             return None
-        reading, self._reading = self._reading, None
+        self._reading = None
         return reading.result()
 
     async def _begin(self) -> None:
@@ -89,6 +91,10 @@ class AsyncWatch(AsyncIterator[Commit]):
                 raise link.failed(error) from error
             raise
         self._connection = connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the watch has been closed")
 
     async def _drop(self) -> None:
         reading, self._reading = self._reading, None

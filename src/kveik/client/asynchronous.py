@@ -169,9 +169,9 @@ class AsyncClient:
         return found
 
     async def close(self) -> None:
-        """Close all connections. Idempotent."""
+        """Close all connections, those in use once they have answered. Idempotent."""
         self._closed = True
-        await self._pool.disconnect()
+        await self._pool.disconnect(**link.idle_only(self._pool))
 
     aclose = close  # as contextlib.aclosing has it
 
@@ -224,6 +224,8 @@ class AsyncClient:
                 await connection.disconnect(nowait=True)  # a late answer would be the next one's
             raise
         finally:
+            if self._closed:
+                await connection.disconnect(nowait=True)
             await self._pool.release(connection)
 
 

@@ -243,9 +243,9 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close all connections. Idempotent."""
+        """Close all connections, those in use once they have answered. Idempotent."""
         self._closed = True
-        self._pool.disconnect()
+        self._pool.disconnect(**link.idle_only(self._pool))
 
     def check_open(self) -> None:
         """ClosedError if it has been closed."""
@@ -278,6 +278,9 @@ class Client:
             return call.read(self._retry.call_with_retry(lambda: self._try(call), _pass))
         except link.Lost as lost:
             raise lost.error from None
+        except Exception:
+            self.check_open()  # closed by another thread, it fails as it likes
+            raise
 
     def _try(self, call: Call) -> list[Any]:
         """Lost: it may be tried again."""
@@ -294,10 +297,10 @@ class Client:
         except BaseException as error:
             if not isinstance(error, ServerError):
                 connection.disconnect()  # what comes next on it would answer an earlier question
-            if isinstance(error, Exception):
-                self.check_open()  # closed by another thread, it fails as it likes
             raise
         finally:
+            if self._closed:
+                connection.disconnect()
             self._pool.release(connection)
 
 

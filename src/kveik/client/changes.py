@@ -6,6 +6,7 @@ Invariant: every commit is given as a whole, once, in order, whatever connection
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _end(text: bytes) -> Any:
 
 
 class Watch(Iterator[Commit]):
-    """An iterator of commits, which waits for the next one. For one thread at a time."""
+    """An iterator of commits, which waits for the next one; any thread may close it."""
 
     def __init__(self, pool: Any, retry: Any, prefix: object, from_lsn: int | None) -> None:
         self._pool = pool
@@ -88,6 +89,7 @@ class Watch(Iterator[Commit]):
         self._told = Told(prefix, from_lsn)
         self._connection: Any = None
         self._closed = False
+        self._reading = threading.Lock()
         self._again(self._begin)
 
     @property
@@ -104,12 +106,19 @@ class Watch(Iterator[Commit]):
         """The next commit; None if there is none within so many seconds (None: wait for it)."""
         until = None if timeout is None else time.monotonic() + timeout
         while True:
-            if self._closed:
-                raise ClosedError("the watch has been closed")
             left = QUIET if until is None else min(until - time.monotonic(), QUIET)
-            commit: Commit | None = self._again(lambda left=left: self._next(max(left, 0.0)))
+            commit = self._locked(max(left, 0.0))
             if commit is not None or (until is not None and time.monotonic() >= until):
                 return commit
+
+    def _locked(self, seconds: float) -> Commit | None:
+        with self._reading:
+            try:
+                found: Commit | None = self._again(lambda: self._next(seconds))
+                return found
+            finally:
+                if self._closed:  # meanwhile, by another thread, which has left the rest to us
+                    self._drop()
 
     def _again(self, work: Any) -> Any:
         try:
@@ -118,6 +127,7 @@ class Watch(Iterator[Commit]):
             raise lost.error from None
 
     def _next(self, seconds: float) -> Commit | None:
+        self._check_open()
         if self._connection is None:
             self._begin()
         try:
@@ -148,6 +158,10 @@ class Watch(Iterator[Commit]):
             raise
         self._connection = connection
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the watch has been closed")
+
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -156,7 +170,11 @@ class Watch(Iterator[Commit]):
     def close(self) -> None:
         """End it. Idempotent."""
         self._closed = True
-        self._drop()
+        if self._reading.acquire(blocking=False):
+            self._drop()
+            self._reading.release()
+        else:
+            link.wake(self._connection)
 
     def __enter__(self) -> Watch:
         return self

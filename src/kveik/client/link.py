@@ -7,6 +7,8 @@ sent and read as one exchange, since only Kveik's clients know which may be sent
 from __future__ import annotations
 
 import inspect
+import socket
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +22,11 @@ except ImportError as error:
     raise ImportError(
         "kveik.Client and kveik.AsyncClient need the package redis: pip install redis"
     ) from error
+
+try:
+    from redis.maint_notifications import MaintNotificationsConfig
+except ImportError:  # an older redis-py
+    MaintNotificationsConfig = None  # type: ignore[assignment, misc]
 
 URL: Final = "redis://127.0.0.1:6379"
 TIMEOUT: Final = 30.0  # seconds for an answer; to count very many keys takes its time
@@ -61,6 +68,9 @@ def options_of(url: str, options: dict[str, Any]) -> dict[str, Any]:
     }
     if urlsplit(url).scheme != "unix":
         made |= {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_keepalive": True}
+        if MaintNotificationsConfig is not None:
+            # Kveik tells of no maintenance; and with this an idle connection would go unchecked.
+            made["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
     return made | options
 
 
@@ -83,6 +93,20 @@ def apart(pool: Any) -> Any:
     """A connection of its own, in RESP2, on which changes come between the replies."""
     kwargs = {name: v for name, v in pool.connection_kwargs.items() if not name.startswith("maint")}
     return pool.connection_class(**kwargs | {"protocol": 2})
+
+
+def idle_only(pool: Any) -> dict[str, bool]:
+    """Options of `pool.disconnect` that spare connections in use, as far as redis-py has any."""
+    known = inspect.signature(pool.disconnect).parameters
+    return {"inuse_connections": False} if "inuse_connections" in known else {}
+
+
+def wake(connection: Any) -> None:
+    """End a connection under a thread that reads from it, which sees the end and closes it."""
+    opened = getattr(connection, "_sock", None)
+    if opened is not None:
+        with suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
 
 
 def translated(error: Exception) -> KveikError:

@@ -80,8 +80,9 @@ class Items:
         size: i64 = 0
         end: i64 = len(rows.keys)
         if self._left >= 0:
-            end = min(end, at + self._left)
-            self._left -= max(end - at, 0)
+            taken: i64 = min(max(end - at, 0), self._left)  # both may be as large as can be
+            self._left -= taken
+            end = at + taken
         while at < end and size < self._room:
             key = rows.keys[at]
             items.append(key)
