@@ -1,6 +1,7 @@
-"""The gate: a reply leaves when what it shows is safe.
+"""The gate: a reply leaves when what it shows is safe, at the end of the loop's turn.
 
-One sync is under way at a time; what is committed meanwhile makes the next group. A group is
+Replies of one turn leave together: a client that waits for several is woken once, not by each. One
+sync is under way at a time; what is committed meanwhile makes the next group. A group is
 performed on the loop itself where that is cheaper than handing it over: when there is no other
 connection to keep waiting, or while the disk syncs in less time than a hand-over takes.
 Invariants: `safe` never falls; sessions are released in the order in which they came to wait.
@@ -58,16 +59,21 @@ class Gate:
         self._scheduled = False
         self._wanted = False  # a sync, whatever the durability
         self._waiting: list[Waiter] = []
+        self._leaving: list[Waiter] = []  # at the end of this turn
         self._cost = 0.0  # seconds a sync takes, lately
         self.safe: i64 = self._store.lsn()
         server.sync = self.sync_soon
 
-    def wait(self, waiter: Waiter) -> None:
-        """Release the waiter when more is safe; it asks again if that was not enough."""
-        self._waiting.append(waiter)
+    def wait(self, waiter: Waiter, need: i64) -> None:
+        """Release the waiter once the commit `need` is safe, or sooner: then it asks again."""
+        if need <= self.safe:
+            self._leaving.append(waiter)
+            self.commit_soon()
+        else:
+            self._waiting.append(waiter)
 
     def commit_soon(self) -> None:
-        """There is something to write at the end of this turn."""
+        """There is something to write, or to let go, at the end of this turn."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
@@ -79,8 +85,12 @@ class Gate:
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
+        leaving = self._leaving
+        self._leaving = []
         if not self.busy:
             self._start(self._always or self._wanted)
+        for waiter in leaving:
+            waiter.release()
 
     def _start(self, sync: bool) -> None:
         if sync:

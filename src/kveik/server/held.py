@@ -9,12 +9,15 @@ from kveik.native import i64
 
 
 class Held:
-    """size: bytes. Mostly one piece is held, which therefore has a place of its own."""
+    """size: bytes; need: the commit that the first piece waits for.
+
+    Mostly one piece is held, which therefore has a place of its own.
+    """
 
     def __init__(self) -> None:
         self.size: i64 = 0
-        self._need: i64 = 0  # the commit that the first piece waits for
-        self._data = b""  # that piece; empty where there is none
+        self.need: i64 = 0
+        self._data = b""  # the first piece; empty where there is none
         self._queue: list[tuple[int, bytes]] = []  # the others: (commit, bytes)
 
     def empty(self) -> bool:
@@ -23,7 +26,7 @@ class Held:
     def add(self, need: i64, data: bytes) -> None:
         """Hold data, of which there is some, until the commit `need` is safe."""
         if self.size == 0:
-            self._need = need
+            self.need = need
             self._data = data
         else:
             self._queue.append((need, data))
@@ -31,7 +34,7 @@ class Held:
 
     def take(self, safe: i64) -> bytes:
         """What may leave now."""
-        if self._need > safe:
+        if self.need > safe:
             return b""
         ready = self._data
         self._data = b""
@@ -47,7 +50,7 @@ class Held:
         while queue:
             need, data = queue.pop(0)
             if need > safe:
-                self._need = need
+                self.need = need
                 self._data = data
                 break
             ready.append(data)

@@ -311,22 +311,24 @@ class Session:
         if dialect.gathered() == 0:
             return
         data = dialect.take()
-        if dialect.need <= self._gate.safe and self._held.empty():
+        safe = dialect.need <= self._gate.safe and self._held.empty()
+        if safe and self._host.server.connections <= 1:
             self._write(data)
-            return
-        self._held.add(dialect.need, data)
-        self._wait()
+        else:
+            self._held.add(dialect.need, data)
+            self._wait()
 
     def _write(self, data: bytes) -> None:
         self._share.left(len(data))
         self._transport.write(data)
 
     def _wait(self) -> None:
-        if self._host.server.store.broken:
+        need = self._held.need
+        if need > self._gate.safe and self._host.server.store.broken:
             self._fail()
         elif not self._waiting:
             self._waiting = True
-            self._gate.wait(self)
+            self._gate.wait(self, need)
 
     def release(self) -> None:
         """More is safe (or nothing will ever be): send what may leave now."""
@@ -341,8 +343,6 @@ class Session:
             self._close_if_done()
         elif not (self._again or self._loading) and (not self._reading or self.client.outbox):
             self._turn()
-
-    # --- bounds ---------------------------------------------------------------------------------
 
     def held(self) -> i64:
         """Bytes that are held back for it."""
