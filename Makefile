@@ -10,6 +10,7 @@ BIN := .venv/bin
 PURE := .venv-pure/bin
 WHEEL := PATH=.venv-wheel/bin:$$PATH .venv-wheel/bin
 SOURCES := $(shell find src build_backend -name '*.py') setup.py pyproject.toml
+ABREAST := -n auto --dist loadfile  # tests of one file share a server
 TOOLS := --disable-pip-version-check --quiet
 # what the named extras of pyproject.toml ask for, so that they can be had without Kveik itself
 extras = $$($(PYTHON) -c 'import sys, tomllib; \
@@ -26,11 +27,11 @@ serve: .venv/installed ## install into .venv and serve ./data on 127.0.0.1:6379 
 	@exec $(BIN)/kveik serve --host $(HOST) --port $(PORT) --data-dir $(DATA) $(ARGS)
 
 test: .venv/tested .venv-pure/tested ## install what tests need and run every test, on both flavours
-	KVEIK_EXPECT=compiled $(BIN)/python -m pytest tests
-	KVEIK_EXPECT=pure $(PURE)/python -m pytest tests
+	KVEIK_EXPECT=compiled $(BIN)/python -m pytest $(ABREAST) tests
+	KVEIK_EXPECT=pure $(PURE)/python -m pytest $(ABREAST) tests
 
 quick: .venv/tested ## the tests that take less than a minute, on the compiled flavour
-	KVEIK_EXPECT=compiled $(BIN)/python -m pytest tests -m "not slow" -x
+	KVEIK_EXPECT=compiled $(BIN)/python -m pytest $(ABREAST) tests -m "not slow" -x
 
 lint: .venv/tested ## ruff, mypy and the import contracts
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy src bench && $(BIN)/lint-imports

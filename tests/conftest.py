@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+SLOW = ("bench", "cli", "conformance", "docs", "model", "packaging")  # folders; files say it, too
 sys.path.insert(0, str(ROOT))  # for tests.support
 
 from tests.support.server import Server, StartServer  # noqa: E402
@@ -32,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"KVEIK_EXPECT is compiled or pure, not {expected!r}")
     if expected and flavour() != expected:
         raise pytest.UsageError(f"KVEIK_EXPECT={expected}, but this is {_described()}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_report_header() -> str:

@@ -184,7 +184,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kveik.Database]:
 
 
 def test_it_has_the_calls_of_the_embedded_database() -> None:
-    own = {"snapshot", "transaction", "checkpoint", "compact", "flush", "clock"}
+    own = {"snapshot", "transaction", "checkpoint", "compact", "flush", "clock", "cells"}
     names = {name for name in dir(kveik.Database) if not name.startswith("_")}
     assert names - own <= set(dir(Client))
 

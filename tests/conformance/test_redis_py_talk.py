@@ -359,7 +359,7 @@ def test_its_own_lock_cannot_be_given_back(client: Any) -> None:
 
 def test_the_documented_lock(client: Any, second: Any) -> None:
     page = (ROOT / "docs" / "clients.md").read_text()
-    example = page.partition("```python\n")[2].partition("```")[0]
+    example = page.partition("```python\n")[2].partition("\nclient = ")[0]
     names: dict[str, Any] = {}
     exec(example, names)  # noqa: S102
     lock = client.lock("lock", timeout=1000, lock_class=names["Lock"])

@@ -491,7 +491,11 @@ def test_a_shared_holder_in_another_process_is_named(tmp_path: Path, disk: Posix
         holder.kill()
 
 
-@pytest.mark.parametrize("text", ["", "rubbish", "999999999", "9" * 100, str(os.getpid())])
+@pytest.mark.parametrize(
+    "text",
+    ["", "rubbish", "999999999", "9" * 100, str(os.getpid())],
+    ids=["nothing", "rubbish", "nobody", "too large", "myself"],
+)
 def test_a_pid_that_cannot_be_the_holder_is_not_named(
     tmp_path: Path, disk: PosixDisk, text: str
 ) -> None:

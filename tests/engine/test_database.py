@@ -180,7 +180,7 @@ def test_a_key_that_is_not_there_gives_the_default_and_a_stored_none_is_none(
         assert db.get("k", "default") is None
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), b"x".find, {"a": {1}}, {b"a": 1}], ids=repr)
+@pytest.mark.parametrize("value", [{1, 2}, object(), b"x".find, {"a": {1}}, {b"a": 1}])
 def test_a_value_that_json_cannot_say_is_a_type_error(tmp_path: Path, value: Value) -> None:
     with kveik.open(tmp_path) as db:
         with pytest.raises(TypeError):
@@ -188,7 +188,7 @@ def test_a_value_that_json_cannot_say_is_a_type_error(tmp_path: Path, value: Val
         assert db.get("k", "nothing") == "nothing"
 
 
-@pytest.mark.parametrize("key", [[], {}, bytearray(b"k"), object(), ("a", [])], ids=repr)
+@pytest.mark.parametrize("key", [[], {}, bytearray(b"k"), object(), ("a", [])])
 def test_a_key_of_another_type_is_a_type_error_wherever_a_key_is_taken(
     tmp_path: Path, key: Key
 ) -> None:

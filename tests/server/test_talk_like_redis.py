@@ -72,6 +72,7 @@ class Two:
         at = self._connect(who)
         data = encode([b"HELLO", b"3"])
         self._sessions[at].data_received(data)
+        self._bench.loop.turn()
         self._transports[at].written = b""
         there = self._there[at].socket
         there.sendall(data + encode([b"ECHO", b"-greeted-"]))

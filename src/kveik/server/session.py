@@ -323,12 +323,11 @@ class Session:
         self._transport.write(data)
 
     def _wait(self) -> None:
-        need = self._held.need
-        if need > self._gate.safe and self._host.server.store.broken:
+        if self._held.need > self._gate.safe and self._host.server.store.broken:
             self._fail()
         elif not self._waiting:
             self._waiting = True
-            self._gate.wait(self, need)
+            self._gate.wait(self, self._held.need)
 
     def release(self) -> None:
         """More is safe (or nothing will ever be): send what may leave now."""
