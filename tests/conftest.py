@@ -14,7 +14,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-SLOW = ("bench", "cli", "conformance", "docs", "model", "packaging")  # folders; files say it, too
+SLOW = ("bench", "cli", "client", "conformance", "crash", "docs", "model", "packaging")  # folders
 sys.path.insert(0, str(ROOT))  # for tests.support
 
 from tests.support.server import Server, StartServer  # noqa: E402
