@@ -58,7 +58,7 @@ clean: ## remove what was made, but never data
 
 .venv/installed: $(SOURCES)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "installing Kveik into .venv (compiling takes about a minute)"
+	@echo "installing Kveik into .venv (compiling takes two or three minutes)"
 	@rm -rf build && $(BIN)/pip install $(TOOLS) .
 	@$(BIN)/kveik --version
 	@touch $@
