@@ -149,6 +149,13 @@ def test_typed_values_come_back_from_tables_as_they_went_in(db: Database) -> Non
         db.flush()
 
 
+def test_statistics_tell_how_much_of_the_log_was_read(tmp_path: Path) -> None:
+    for expected in (range(1), range(1, 1000)):
+        with opened(tmp_path / "data") as db:
+            assert db.stats()["replayed_bytes"] in expected
+            db["k"] = "v"
+
+
 def test_statistics_tell_what_was_read_and_kept(db: Database) -> None:
     fill(db, 0, 5000)
     db.flush()
@@ -163,6 +170,9 @@ def test_statistics_tell_what_was_read_and_kept(db: Database) -> None:
     assert after["cache_misses"] - before["cache_misses"] == 1
     assert after["cache_hits"] - before["cache_hits"] == 2
     assert after["read_amplification"] >= 1.0
+    db[("k", 4000)]  # a block of a partition that is there
+    assert db.stats()["cache_misses"] - after["cache_misses"] == 1
+    assert db.stats()["cache_hits"] == after["cache_hits"]
     db.compact()
     assert db.stats()["write_amplification"] >= 1.0
     assert 0 < db.stats()["cache_bytes"] <= db.stats()["cache_capacity"]

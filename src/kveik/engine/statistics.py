@@ -31,6 +31,7 @@ def statistics(store: Store, upkeep: Upkeep | None) -> dict[str, Any]:
         "blocks_searched": hit.blocks,
         "read_amplification": _ratio(hit.blocks, hit.searches),
         "stalled_seconds": store.stalled,
+        "replayed_bytes": store.replayed,
         "failure": store.failure,
         "full": store.full,
     }

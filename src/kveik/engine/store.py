@@ -58,6 +58,7 @@ class Store(Viewpoint):
         self.failure = ""  # why there are no more writes; empty while all is well
         self.broken = False  # the log has failed: what it has not written yet is lost
         self.flushed = flushed  # the last commit that is in the tables readers see
+        self.replayed: i64 = sum([memtable.logged for memtable in view.memtables])  # when opened
         self.full = ""  # why there is no room for another table; empty while there is
         self.closed = False
         self.gated = True  # readers ask what is safe; an owner that never waits says no

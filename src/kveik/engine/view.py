@@ -103,11 +103,13 @@ class View:
         return found
 
     def _plain_in_tables(self, key: bytes, rows: RowCache | None) -> bytes | None:
+        hit = self.hit
+        missed = hit.missed
         try:
             known = not self.version.empty and self._in_tables(key)
         except Fault:
-            return None  # `get` will ask for what is missing
-        hit = self.hit
+            hit.missed = missed  # `get` will ask for what is missing, and count it
+            return None
         kind: i64 = hit.data[hit.start] if known else DELETED
         self.absent = kind == DELETED
         if kind != BYTES:
