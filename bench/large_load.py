@@ -54,7 +54,7 @@ CRASH_MOST = 1_000_000
 QUICK_ENTRIES, QUICK_READS = 50_000, 2_000
 # What an engine may call the blocks that its gets have touched, and the log it has read again.
 BLOCKS = ("blocks_searched",)
-REPLAYED = ("replayed_bytes", "log_replayed_bytes", "replayed")
+REPLAYED = ("replayed_bytes",)
 
 
 class LargeLoad:
@@ -218,6 +218,12 @@ def _size_or_dash(value: float | None) -> str:
     return "-" if value is None else show_size(value)
 
 
+def _replay_rate(recover: dict[str, Any]) -> float | None:
+    """Bytes of the log a second of opening."""
+    size = first_of(recover["stats"], REPLAYED)
+    return None if size is None else size / recover["open_seconds"]
+
+
 Cell = Callable[[dict[str, Any]], str]
 
 ROWS: tuple[tuple[str, Cell], ...] = (
@@ -239,6 +245,7 @@ ROWS: tuple[tuple[str, Cell], ...] = (
     ("  blocks touched", lambda f: _or_dash(first_of(f["read"]["per_get"], BLOCKS), "{:.2f}")),
     ("opening after kill -9, s", lambda f: f"{f['recover']['open_seconds']:.3f}"),
     ("  log replayed", lambda f: _size_or_dash(first_of(f["recover"]["stats"], REPLAYED))),
+    ("  of it a second", lambda f: _size_or_dash(_replay_rate(f["recover"]))),
     ("keys missing", lambda f: f"{f['read']['missing'] + f['recover']['missing']}"),
 )
 
