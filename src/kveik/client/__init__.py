@@ -1,1 +1,4 @@
-"""Clients. They know neither engine nor server, and need nothing but the standard library."""
+"""Clients. They know neither engine nor server.
+
+KVClient and KVDBClient need nothing but the standard library, Client and AsyncClient redis-py.
+"""
