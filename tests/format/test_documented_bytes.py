@@ -11,7 +11,7 @@ from kveik.format.codec import NONE, seal, seed
 from kveik.format.coding import BytesWriter
 from kveik.format.edit import Edit, encode_edit_record, encode_manifest_head
 from kveik.format.entry import TOMBSTONE, encode_value_of
-from kveik.format.filter import build, hash_keys
+from kveik.format.filter import BITS_PER_KEY, build, hash_keys
 from kveik.format.keys import encode_key
 from kveik.format.record import RecordWriter, commit_size, encode_mark
 from kveik.format.segment import SegmentHead, encode_head
@@ -97,7 +97,7 @@ def test_the_example_of_a_table_is_what_is_written() -> None:
     hash_keys(writer.keys, hashes)
     assert sealed(writer.finish(), 0) == block
     index = index_of(b"\0ax\0", 0, len(block))
-    pieces = encode_partition(index, build(hashes.getvalue()))
+    pieces = encode_partition(index, build(hashes.getvalue(), BITS_PER_KEY))
     assert sealed(pieces, len(block)) == partition
     index = index_of(b"\0ax\0", len(block), len(partition))
     at = len(block) + len(partition)

@@ -14,7 +14,7 @@ from kveik.disk.api import File
 from kveik.format.block_writer import BlockWriter
 from kveik.format.codec import NONE, seal, seed
 from kveik.format.coding import BytesWriter, read_i64_le
-from kveik.format.filter import build, hash_keys
+from kveik.format.filter import BITS_PER_KEY, build, hash_keys
 from kveik.format.record import EXPIRES_BIT
 from kveik.format.table import (
     BLOCK_SIZE,
@@ -42,7 +42,13 @@ class TableBuilder:
     """
 
     def __init__(
-        self, file: File, number: i64, *, block_size: i64 = BLOCK_SIZE, codec: i64 = NONE
+        self,
+        file: File,
+        number: i64,
+        *,
+        block_size: i64 = BLOCK_SIZE,
+        codec: i64 = NONE,
+        filter_bits: i64 = BITS_PER_KEY,
     ) -> None:
         self.size: i64 = 0
         self.entries: i64 = 0
@@ -51,6 +57,7 @@ class TableBuilder:
         self._number = number
         self._block_size = block_size
         self._codec = codec
+        self._filter_bits = filter_bits  # a key
         self._block = BlockWriter()
         self._index = BlockWriter()  # of the partition in the making
         self._hashes = BytesWriter()  # of its keys
@@ -107,7 +114,8 @@ class TableBuilder:
                     self._expires = expires
 
     def _end_partition(self, border: bytes) -> None:
-        pieces = encode_partition(b"".join(self._index.finish()), build(self._hashes.getvalue()))
+        bloom = build(self._hashes.getvalue(), self._filter_bits)
+        pieces = encode_partition(b"".join(self._index.finish()), bloom)
         self._hashes.truncate(0)
         offset = self.size
         size = self._write(pieces, NONE)

@@ -12,7 +12,7 @@ from kveik.engine.survey_table import Part, Place, TableSurvey
 from kveik.format.block import Block
 from kveik.format.block_writer import BlockWriter
 from kveik.format.entry import expires_at
-from kveik.format.filter import BITS_PER_KEY, LINE, hash_key, may_contain
+from kveik.format.filter import LINE, hash_key, may_contain
 from kveik.format.record import EXPIRES_BIT
 from kveik.format.table import FOOTER_SIZE, TableInfo, bounds, coalesce, table_number
 from kveik.limits import DATABASES, MAX_HELD
@@ -117,10 +117,10 @@ class TableCheck:
         self._in_part = 0
 
     def _check_filter_size(self, part: Part) -> None:
-        lines = (self._in_part * BITS_PER_KEY + 8 * LINE - 1) // (8 * LINE)
-        if not self._lost and len(part.bloom) != lines * LINE:
-            what = f"a filter of {len(part.bloom)} bytes for {self._in_part} keys"
-            self._damage(part.offset, what)
+        """Whole lines; whether they are enough the keys say, none of which may be denied."""
+        size = len(part.bloom)
+        if not self._lost and (size % LINE != 0 or (size == 0) != (self._in_part == 0)):
+            self._damage(part.offset, f"a filter of {size} bytes for {self._in_part} keys")
 
     def _check_order_of(self, index: Block, offset: i64, what: str) -> None:
         if not _is_exact(index, _keys(index)):

@@ -14,6 +14,7 @@ from kveik.engine.log import FULL
 from kveik.engine.merge import compact
 from kveik.engine.output import Output
 from kveik.errors import DiskFullError, StorageError
+from kveik.format.filter import BITS_PER_KEY, MANY_BITS
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome
 from kveik.native import i64
 
@@ -42,9 +43,10 @@ def perform(disk: Disk, job: Job) -> Outcome:
 
 def _output(disk: Disk, job: Job) -> Output:
     if isinstance(job, FlushJob):
-        return Output(disk, job, job.table, 1, 0)
+        return Output(disk, job, job.table, 1, table_size=0, filter_bits=MANY_BITS)
     assert isinstance(job, CompactJob)
-    return Output(disk, job, job.first, job.reserved, job.table_size)
+    size = job.table_size
+    return Output(disk, job, job.first, job.reserved, table_size=size, filter_bits=BITS_PER_KEY)
 
 
 def _run(disk: Disk, job: Job, output: Output) -> i64:

@@ -32,13 +32,23 @@ class Far:
 class Output:
     """clears: range tombstones, to be complete before anything behind their start is added."""
 
-    def __init__(self, disk: Disk, job: Job, first: i64, reserved: i64, table_size: i64) -> None:
-        """table_size: bytes after which a table is cut, 0 for never."""
+    def __init__(
+        self,
+        disk: Disk,
+        job: Job,
+        first: i64,
+        reserved: i64,
+        *,
+        table_size: i64,
+        filter_bits: i64,
+    ) -> None:
+        """table_size: bytes after which a table is cut, 0 for never. filter_bits: a key."""
         self._disk = disk
         self._job = job
         self._next = first
         self._stop = first + reserved
         self._table_size = table_size
+        self._filter_bits = filter_bits
         self._builder: TableBuilder | None = None
         self._file: File | None = None  # that it writes
         self._low = b""  # where the table in the making begins
@@ -94,7 +104,11 @@ class Output:
             self._names.append(name)
             self._file = file
             builder = TableBuilder(
-                file, self._next, block_size=self._job.block_size, codec=self._job.codec
+                file,
+                self._next,
+                block_size=self._job.block_size,
+                codec=self._job.codec,
+                filter_bits=self._filter_bits,
             )
             self._builder = builder
             self._next += 1

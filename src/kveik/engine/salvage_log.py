@@ -13,6 +13,7 @@ from kveik.engine.output import Far, Output
 from kveik.engine.survey_log import SegmentSurvey
 from kveik.errors import StorageError
 from kveik.format.codec import NONE
+from kveik.format.filter import MANY_BITS
 from kveik.format.gather import Gathered, gather
 from kveik.format.jobs import FlushJob, half_made_end
 from kveik.format.record import COMMITS, MARK
@@ -200,7 +201,7 @@ class LogSalvage:
         job = FlushJob(
             [], 0, 0, number, token=ENDING, bottom=False, now=0, block_size=BLOCK_SIZE, codec=NONE
         )
-        output = Output(self._target, job, number, 1, 0)
+        output = Output(self._target, job, number, 1, table_size=0, filter_bits=MANY_BITS)
         done = False
         try:
             values = settle(gathered, output.clears)

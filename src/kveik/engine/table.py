@@ -111,12 +111,12 @@ class Table:
             raise BlockFault(self, partition, place, place, place)
         block.used = True
         hit.blocks += 1
-        at = block.find(key)
-        if at < 0:
+        start, end = block.find(key)
+        if start < 0:
             return False
         hit.data = block.data
-        hit.start = block.start(at)
-        hit.end = block.end(at)
+        hit.start = start
+        hit.end = end
         return True
 
     def hidden(self, key: bytes) -> bool:

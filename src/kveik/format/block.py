@@ -22,20 +22,26 @@ from kveik.format.coding import (
 )
 from kveik.format.entry import decode_cell
 from kveik.model import BYTES
-from kveik.native import i32, i64
+from kveik.native import i64
 
 FIXED: Final = 8  # bytes before the heads
 PER_ENTRY: Final = 8  # bytes of an entry's head and end
+ABSENT: Final = -1
 NO_ENTRY: Final = "an entry of a block makes no sense"
 SHORT: Final = 128  # a suffix below this has its size in one byte
+HEAD: Final = 4  # bytes
+HEAD_BITS: Final = 0xFFFFFFFF
 ALL_BITS: Final = (1 << 62) - 1  # the most that is a machine number as it stands
 
 
-def head_of(key: bytes, at: i64) -> i32:
-    """The four bytes of a key from `at` on, as a big-endian number; zeros stand for what lacks."""
-    if at + 4 <= len(key):
-        return read_i32_be(key, at)
-    return read_i32_be(key[at:] + bytes(4), 0)
+def head_of(key: bytes, at: i64) -> i64:
+    """The four bytes of a key from `at` on, as an unsigned number; zeros stand for what lacks."""
+    lack: i64 = at + HEAD - len(key)
+    if lack <= 0:
+        return i64(read_i32_be(key, at)) & HEAD_BITS
+    if len(key) >= HEAD:  # no bytes are made for it
+        return (i64(read_i32_be(key, len(key) - HEAD)) << (8 * lack)) & HEAD_BITS
+    return i64(read_i32_be(key[at:] + bytes(HEAD), 0)) & HEAD_BITS
 
 
 class Block:
@@ -49,7 +55,7 @@ class Block:
         prefix: i64 = i64(read_i32_le(data, 4))
         if count < 0 or prefix < 0 or FIXED + count * PER_ENTRY + prefix + 8 > size:
             raise ValueError("the sizes in a block do not add up")
-        self._ends: i64 = FIXED + 4 * count
+        self._ends: i64 = FIXED + HEAD * count
         self._entries: i64 = FIXED + PER_ENTRY * count + prefix
         stop: i64 = self._entries
         if count > 0:
@@ -59,6 +65,14 @@ class Block:
         self.data = data
         self.count = count
         self._prefix_size = prefix
+        # What `_begins` compares: reading the prefix itself would fetch another line of memory.
+        start: i64 = self._entries - prefix
+        self._opening: i64 = read_i64_be(data, start)
+        self._closing: i64 = 0
+        if prefix >= 8:
+            self._closing = read_i64_be(data, start + prefix - 8)
+        elif prefix > 0:
+            self._opening >>= 64 - 8 * prefix
 
     def lower_bound(self, key: bytes) -> i64:
         """The first entry whose key is not below `key`; count if there is none."""
@@ -74,17 +88,17 @@ class Block:
             return self.count if side > 0 else 0
         return self._search(key, 1)
 
-    def find(self, key: bytes) -> i64:
-        """The entry with this key; -1 if there is none."""
+    def find(self, key: bytes) -> tuple[i64, i64]:
+        """Where the value of a key begins and ends in `data`; (-1, -1) if the key is not here."""
         if self._beside_prefix(key) != 0:
-            return -1
+            return ABSENT, ABSENT
         low: i64 = 0
         high: i64 = self.count
         data = self.data
-        head: i64 = i64(head_of(key, self._prefix_size)) & 0xFFFFFFFF
+        head = head_of(key, self._prefix_size)
         while low < high:
             middle: i64 = (low + high) >> 1
-            other: i64 = i64(read_i32_be(data, FIXED + 4 * middle)) & 0xFFFFFFFF
+            other: i64 = i64(read_i32_be(data, FIXED + HEAD * middle)) & HEAD_BITS
             if other < head:
                 low = middle + 1
             elif other > head:
@@ -92,12 +106,12 @@ class Block:
             else:
                 order = self._order(middle, key)
                 if order == 0:
-                    return middle
+                    return self.start(middle), self.end(middle)
                 if order > 0:
                     high = middle
                 else:
                     low = middle + 1
-        return -1
+        return ABSENT, ABSENT
 
     def _search(self, key: bytes, behind: i64) -> i64:
         """The first entry above `key`, or, where behind is 0, not below it.
@@ -107,10 +121,10 @@ class Block:
         low: i64 = 0
         high: i64 = self.count
         data = self.data
-        head: i64 = i64(head_of(key, self._prefix_size)) & 0xFFFFFFFF
+        head = head_of(key, self._prefix_size)
         while low < high:
             middle: i64 = (low + high) >> 1
-            other: i64 = i64(read_i32_be(data, FIXED + 4 * middle)) & 0xFFFFFFFF
+            other: i64 = i64(read_i32_be(data, FIXED + HEAD * middle)) & HEAD_BITS
             if other < head:
                 low = middle + 1
             elif other > head or self._order(middle, key) >= behind:
@@ -122,16 +136,28 @@ class Block:
     def _beside_prefix(self, key: bytes) -> i64:
         """0 if the key begins with the prefix; else whether it is below (-1) or above (1) it."""
         prefix: i64 = self._prefix_size
-        if prefix == 0:
+        if prefix == 0 or self._begins(key, prefix):
             return 0
         size: i64 = len(key)
         start: i64 = self._entries - prefix
         return compare(self.data, start, prefix, key, 0, size if size < prefix else prefix)
 
+    def _begins(self, key: bytes, prefix: i64) -> bool:
+        """Whether the key begins with a prefix that is not empty; False may also mean unknown."""
+        if len(key) < prefix or len(key) < 8:
+            return False
+        opening: i64 = read_i64_be(key, 0)
+        if prefix < 8:
+            return opening >> (64 - 8 * prefix) == self._opening
+        if opening != self._opening or read_i64_be(key, prefix - 8) != self._closing:
+            return False
+        rest: i64 = prefix - 16
+        return rest <= 0 or compare(self.data, self._entries - rest - 8, rest, key, 8, rest) == 0
+
     def _order(self, at: i64, key: bytes) -> i64:
         """Whether the entry's key is below (-1), is (0) or is above (1) `key`.
 
-        `key` must begin with the prefix.
+        `key` must begin with the prefix, and the heads must be equal.
         """
         start = self._start(at)
         data = self.data
@@ -140,7 +166,13 @@ class Block:
         if suffix >= SHORT:
             suffix, start = read_varint(data, start - 1, len(data))
         skip: i64 = self._prefix_size
-        return 0 - compare(data, start, suffix, key, skip, len(key) - skip)
+        rest: i64 = len(key) - skip
+        if suffix > HEAD and rest > HEAD:
+            start += HEAD
+            return 0 - compare(data, start, suffix - HEAD, key, skip + HEAD, rest - HEAD)
+        if suffix == rest:  # what one is longer by is zeros in both heads
+            return 0
+        return -1 if suffix < rest else 1
 
     def _start(self, at: i64) -> i64:
         """Where entry `at` begins."""

@@ -12,6 +12,7 @@ from kveik.format.block import FIXED, PER_ENTRY, SHORT, head_of
 from kveik.format.coding import (
     BytesWriter,
     read_i64_le,
+    signed,
     varint_size,
     write_i32_be,
     write_i32_le,
@@ -108,7 +109,7 @@ class BlockWriter:
             key = keys[at]
             value = values[at]
             suffix: i64 = len(key) - prefix
-            write_i32_be(start, head_of(key, prefix))
+            write_i32_be(start, signed(head_of(key, prefix)))
             if suffix < SHORT:
                 entries.append(u8(suffix))
             else:

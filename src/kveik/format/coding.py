@@ -29,7 +29,7 @@ except ImportError:
         write_i64_le,
     )
 
-from kveik.native import i64, u8
+from kveik.native import i32, i64, u8
 
 __all__ = [
     "BytesWriter",
@@ -38,6 +38,7 @@ __all__ = [
     "read_i64_be",
     "read_i64_le",
     "read_varint",
+    "signed",
     "varint_size",
     "write_i32_be",
     "write_i32_le",
@@ -46,6 +47,11 @@ __all__ = [
 ]
 
 MAX_VARINT_BYTES = 5  # lengths fit 31 bits
+
+
+def signed(number: i64) -> i32:
+    """An unsigned number of 32 bits, as the writers take it."""
+    return i32(number - 0x100000000 if number > 0x7FFFFFFF else number)
 
 
 def write_varint(out: BytesWriter, number: i64) -> None:

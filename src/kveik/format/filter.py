@@ -2,6 +2,8 @@
 
     filter = line[64] * n             a key has all of its bits within one line of memory
 
+Readers take any n; whoever builds one chooses the bits a key.
+
 A key's hash is its CRC-32. It chooses the line; multiplied by SPREAD (the product stays below
 2**63) it gives PROBES numbers of nine bits, which are the key's bits in the line.
 Invariant: a key that was put in is never denied.
@@ -12,11 +14,12 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
-from kveik.format.coding import BytesWriter, read_i32_le, write_i32_le
-from kveik.native import i32, i64, u8
+from kveik.format.coding import BytesWriter, read_i32_le, signed, write_i32_le
+from kveik.native import i64, u8
 
 LINE: Final = 64  # bytes; a processor fetches as much at once
-BITS_PER_KEY: Final = 13
+BITS_PER_KEY: Final = 13  # one absent key in 200 passes
+MANY_BITS: Final = 20  # one in 2,000; for a flushed table, as all of level 0 may be asked for a key
 PROBES: Final = 7
 SPREAD: Final = 0x7FB5D329  # an odd number below 2**31
 
@@ -29,14 +32,13 @@ def hash_key(key: bytes) -> i64:
 def hash_keys(keys: list[bytes], hashes: BytesWriter) -> None:
     """Append the hash of each key, four bytes each, as `build` takes them."""
     for number in map(crc32, keys):
-        hashed: i64 = number
-        write_i32_le(hashes, i32(hashed - 0x100000000 if hashed > 0x7FFFFFFF else hashed))
+        write_i32_le(hashes, signed(number))
 
 
-def build(hashes: bytes) -> bytes:
+def build(hashes: bytes, bits_per_key: i64) -> bytes:
     """The filter over keys with these hashes (see hash_keys)."""
     count: i64 = len(hashes) // 4
-    lines: i64 = (count * BITS_PER_KEY + 8 * LINE - 1) // (8 * LINE)
+    lines: i64 = (count * bits_per_key + 8 * LINE - 1) // (8 * LINE)
     bits = BytesWriter()
     bits.write(bytes(lines * LINE))
     at: i64 = 0

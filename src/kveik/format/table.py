@@ -32,7 +32,7 @@ from kveik.format.segment import MAX_DIGITS, MAX_NUMBER
 from kveik.native import i32, i64
 
 MAGIC: Final = b"KVEIKTBL"
-VERSION: Final = 1
+VERSION: Final = 2  # 1: filters have 13 bits a key; since then, as many as their builder chose
 FOOTER_SIZE: Final = 64
 BLOCK_SIZE: Final = 8192  # bytes of payload at which a data block is cut
 PARTITION_BLOCKS: Final = 64  # data blocks that one index and one filter cover
