@@ -150,8 +150,32 @@ def test_commits_that_are_missing_between_segments_are_damage() -> None:
     disk = MemoryDisk()
     make_segment(disk, 1, 1, [[put(b"\x00a", b"1")]])
     lsn = make_segment(disk, 2, 3, [[put(b"\x00b", b"1")]])
-    with pytest.raises(CorruptionError, match="offset 89: commit 2 should stand here, not 3"):
+    with pytest.raises(CorruptionError, match="commits 2 to 2 are missing or damaged"):
         perform(disk, flush_job([1, 2], lsn))
+
+
+def test_commits_that_are_missing_within_a_segment_are_damage() -> None:
+    disk = MemoryDisk()
+    make_segment(disk, 1, 1, [[put(b"\x00a", b"1")], [put(b"\x00b", b"1")]])
+    lsn = make_segment(disk, 2, 5, [[put(b"\x00c", b"1")]])
+    with pytest.raises(CorruptionError, match="commits 3 to 4 are missing") as caught:
+        perform(disk, flush_job([1, 2], lsn))
+    assert caught.value.file == segment_name(1)
+
+
+def test_commits_that_are_missing_at_the_beginning_are_damage() -> None:
+    disk = MemoryDisk()
+    lsn = make_segment(disk, 1, 4, [[put(b"\x00a", b"1")]])
+    with pytest.raises(CorruptionError, match="commits 2 to 3 are missing or damaged"):
+        perform(disk, flush_job([1], lsn, after=1))
+
+
+def test_segments_in_the_wrong_order_are_damage() -> None:
+    disk = MemoryDisk()
+    make_segment(disk, 1, 1, [[put(b"\x00a", b"1")]])
+    lsn = make_segment(disk, 2, 2, [[put(b"\x00b", b"1")]])
+    with pytest.raises(CorruptionError, match="missing or damaged"):
+        perform(disk, flush_job([2, 1], lsn))
 
 
 def test_commits_that_are_missing_at_the_end_are_damage() -> None:

@@ -67,6 +67,12 @@ def test_every_key_of_many_partitions_is_found() -> None:
     assert not any(reader.find(table, key + b"\0") for key in entries)
 
 
+def test_a_key_below_the_table_needs_nothing_but_the_root() -> None:
+    table, reader = table_of({b"m": b"\1x"}), Reader()
+    assert reader.find(table, b"a") is None
+    assert (reader.faults, table.partitions) == (1, [None])
+
+
 def test_a_hit_gives_the_cell() -> None:
     table, reader, hit = table_of({b"a": encode_value_of(Cell(TEXT, b"x", 7))}), Reader(), Hit()
     assert reader.run(lambda: table.find(b"a", hash_key(b"a"), hit))

@@ -20,32 +20,48 @@ from kveik.native import i64
 
 
 class SegmentReader:
-    """Gathers the commits behind `after` and up to `upto` from segments, one behind the other."""
+    """Gathers the commits behind `after` and up to `upto` from segments.
+
+    The newest segment comes first: where keys are overwritten, of older ones little but the keys
+    is looked at.
+    """
 
     def __init__(self, disk: Disk, after: i64, upto: i64) -> None:
         self._disk = disk
-        self._upto = upto
+        self._after = after
+        self._upto = upto  # the last commit that is wanted and not gathered yet
         self._name = ""
         self._at: i64 = 0  # in the segment: what has been read
         self._file: File | None = None
         self._size: i64 = 0
         self._salt: int = 0
-        self._lsn: i64 = after  # the last commit gathered
+        self._first: i64 = 0  # commit gathered from the segment; 0 while there is none
+        self._lsn: i64 = 0  # the last one
         self.read: i64 = 0  # bytes
         self.gathered = Gathered()
 
     def run(self, segments: list[int]) -> None:
-        for number in segments:
-            self._open(number)
+        at: i64 = len(segments)
+        while at > 0:
+            at -= 1
+            self._open(segments[at])
+            newer = self.gathered
+            self.gathered = Gathered(newer)
+            self.gathered.file = at
             try:
                 self._read_records()
             finally:
                 assert self._file is not None
                 self._file.close()
-            self.gathered.file += 1
-        if self._lsn < self._upto:
-            what = f"commits {self._lsn + 1} to {self._upto} are missing or damaged"
-            raise CorruptionError(self._name, self._at, what)
+            self.gathered.join(newer)
+            if self._first > 0:
+                self._upto = self._first - 1
+        if self._upto > self._after:
+            self._miss(self._after)
+
+    def _miss(self, lsn: i64) -> None:
+        what = f"commits {lsn + 1} to {self._upto} are missing or damaged"
+        raise CorruptionError(self._name, self._at, what)
 
     def _open(self, number: int) -> None:
         name = segment_name(number)
@@ -68,6 +84,8 @@ class SegmentReader:
 
     def _read_records(self) -> None:
         self._at = HEAD_SIZE
+        self._first = 0
+        self._lsn = 0
         length: i64 = READ_SIZE
         while self._lsn < self._upto:
             window = self._read(length)
@@ -78,7 +96,9 @@ class SegmentReader:
                 continue
             length = record_size(window, 0)  # perhaps it is longer than what was read
             if length <= len(window) or self._at + length > self._size:
-                return
+                break
+        if self._first > 0 and self._lsn < self._upto:
+            self._miss(self._lsn)
 
     def _read(self, length: i64) -> bytes:
         assert self._file is not None
@@ -100,16 +120,22 @@ class SegmentReader:
 
     def _gather(self, window: bytes, at: i64, end: i64) -> None:
         lsn = record_lsn(window, at)
-        if lsn > self._lsn + 1:
+        if self._first == 0 and lsn > self._upto:
+            self._lsn = self._upto  # nothing of this segment is wanted
+            return
+        if self._first > 0 and lsn > self._lsn + 1:
             what = f"commit {self._lsn + 1} should stand here, not {lsn}"
             raise CorruptionError(self._name, self._at + at, what)
-        skip = self._lsn + 1 - lsn
+        done = max(self._lsn, self._after)
+        skip = done + 1 - lsn
         take = self._upto + 1 - lsn
         try:
             count = gather(window, at, end, self._at, skip, take, self.gathered)
         except ValueError as error:
             raise CorruptionError(self._name, self._at + at, f"commit {lsn}: {error}") from None
-        self._lsn = max(self._lsn, min(lsn + count - 1, self._upto))
+        if self._first == 0:
+            self._first = max(lsn, self._after + 1)
+        self._lsn = max(done, min(lsn + count - 1, self._upto))
 
 
 class FarData(Far):

@@ -23,7 +23,14 @@ from typing import Final, Protocol
 from kveik.disk.api import Disk
 from kveik.engine.segment import Segment, SegmentJob, sync_segment
 from kveik.errors import DiskFullError, LimitError, StorageError
-from kveik.format.record import HEADER, MARK_SIZE, RecordWriter, commit_size, encode_mark
+from kveik.format.record import (
+    HEADER,
+    MARK_SIZE,
+    RecordWriter,
+    commit_size,
+    encode_mark,
+    run_size,
+)
 from kveik.format.segment import HEAD_SIZE
 from kveik.limits import MAX_COMMIT, MAX_SPAN
 from kveik.model import Writes
@@ -175,6 +182,18 @@ class Log:
         self._record.add_plain(key, data, size)
         return self._count(size)
 
+    def append_run(self, keys: list[bytes], values: list[bytes]) -> i64:
+        """As append_plain for each of them; how many bytes, 0 if the segment has no room."""
+        size = run_size(keys, values)
+        if self._offset + OVERHEAD + size > self._segment.size:
+            return 0
+        if self._record.size == 0:
+            self._begin_record()
+        self._record.add_run(keys, values, size)
+        self.lsn += len(keys) - 1
+        self._count(size)
+        return size
+
     def _make_room(self, size: i64) -> None:
         if self._offset + OVERHEAD + size > self._segment.size:
             self._rotate(OVERHEAD + size)
@@ -182,7 +201,7 @@ class Log:
             self._begin_record()
 
     def _count(self, size: i64) -> i64:
-        """Take note of a commit that is in the record."""
+        """Take note of a commit that is in the record, the last of several perhaps."""
         self.lsn += 1
         self._offset += size
         self.pending += size

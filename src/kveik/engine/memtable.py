@@ -100,6 +100,13 @@ class Memtable:
         self._written += 1
         self._put(key, data if lsn <= safe else Cell(BYTES, data, 0, lsn), False)
 
+    def put_run(self, keys: list[bytes], values: list[bytes], lsn: i64, safe: i64) -> None:
+        """As put_plain for each key with its value; lsn: of the first commit."""
+        at: i64 = 0
+        while at < len(keys):
+            self.put_plain(keys[at], values[at], lsn + at, safe)
+            at += 1
+
     def _put(self, key: bytes, value: object, deleted: bool) -> None:
         values = self._values
         if not deleted and self._tombstones == 0:  # no need to know what was there

@@ -100,6 +100,23 @@ class Store(Viewpoint):
             self.owed += self.pace * float(size)
         return lsn
 
+    def put_run(self, keys: list[bytes], values: list[bytes]) -> i64:
+        """As put_plain for each, in order; 0, and nothing happened, if they are to go one by one.
+
+        In loops of their own, so that the processor fetches the next while it waits for one.
+        """
+        log = self.writable()
+        first = log.lsn + 1
+        size = log.append_run(keys, values)
+        if size == 0:
+            return 0
+        lsn = log.lsn
+        self.active.logged += size
+        self.active.put_run(keys, values, first, self.synced() if self.gated else lsn)
+        if self.pace > 0.0:
+            self.owed += self.pace * float(size)
+        return lsn
+
     def commit(self, writes: Writes) -> i64:
         """Log and apply; the LSN. It is durable once `synced` has reached it.
 

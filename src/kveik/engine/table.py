@@ -93,7 +93,7 @@ class Table:
         if root is None:
             raise RootFault(self)
         number = root.upper_bound(key)
-        if number == root.count:
+        if number == root.count or (number == 0 and key < self.info.low):
             return False
         partition = self.partitions[number]
         if partition is None:

@@ -33,12 +33,9 @@ class Level:
         self._highs = Block(b"".join(index.finish()))
 
     def table_at(self, key: bytes) -> Table | None:
-        """The table that may have a key."""
-        at = self._highs.upper_bound(key)
-        if at == self._highs.count:
-            return None
-        table = self.tables[at]
-        return table if table.info.low <= key else None
+        """The table that has a key if any of them has; its root is asked for the rest."""
+        at: i64 = 0 if self._highs.count == 1 else self._highs.upper_bound(key)
+        return self.tables[at] if at < self._highs.count else None
 
     def run(self, low: bytes, high: bytes) -> list[Table]:
         """The tables that may have keys from low to high (excluded)."""

@@ -53,12 +53,28 @@ class Gathered:
     be a tombstone or an expiry. file: the number that `far` is to give for what is read now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, newer: Gathered | None = None) -> None:
+        """newer: what later commits left, gathered before: what they wrote anew is left out."""
         self.values: dict[bytes, bytes] = {}
         self.epochs: list[Epoch] = []
         self.far: dict[bytes, Place] = {}
         self.special = False
         self.file: i64 = 0
+        self.known: dict[bytes, bytes] = {} if newer is None else newer.first()
+
+    def first(self) -> dict[bytes, bytes]:
+        """The values of the oldest epoch."""
+        return self.epochs[0].values if self.epochs else self.values
+
+    def join(self, newer: Gathered) -> None:
+        """Later commits, which left `newer`, follow. It is used up."""
+        first = newer.first()
+        for key, value in self.values.items():
+            first.setdefault(key, value)
+        self.values = newer.values
+        self.epochs += newer.epochs
+        self.far.update(newer.far)
+        self.special = self.special or newer.special
 
     def clear(self, start: bytes, stop: bytes) -> None:
         """A range tombstone."""
@@ -98,6 +114,7 @@ def _gather_commit(
 ) -> i64:
     """Take in so many entries; the position behind them."""
     values = into.values
+    known = into.known
     while count > 0:
         count -= 1
         if position + 4 > end:  # no entry is shorter
@@ -119,7 +136,9 @@ def _gather_commit(
         position = stop + 1 + size
         if position > end:
             raise ValueError("bad data length")
-        values[data[start:stop]] = HEADS[kind] + data[stop + 1 : position]
+        key = data[start:stop]
+        if key not in known:
+            values[key] = HEADS[kind] + data[stop + 1 : position]
     return position
 
 
@@ -136,7 +155,7 @@ def _gather_rare(
             raise ValueError("an entry breaks off")
         head += data[at : at + 8]
         at += 8
-        into.special = True
+        into.special = True  # or might, if it is not written anew
     size, at = read_varint(data, at, end)
     behind: i64 = at + size
     if size < 0 or behind > end:
@@ -144,6 +163,8 @@ def _gather_rare(
     key = data[start:stop]
     if kind & 127 == CLEARED:
         into.clear(key, data[at:behind])
+    elif key in into.known:
+        return behind
     elif kind & 127 == DELETED:
         into.special = True
         into.values[key] = TOMBSTONE

@@ -71,6 +71,16 @@ def plain_size(key_size: i64, data_size: i64) -> i64:
     return 2 + varint_size(key_size) + key_size + varint_size(data_size) + data_size
 
 
+def run_size(keys: list[bytes], values: list[bytes]) -> i64:
+    """As plain_size, of each key with its value together."""
+    size: i64 = 0
+    at: i64 = 0
+    while at < len(keys):
+        size += plain_size(len(keys[at]), len(values[at]))
+        at += 1
+    return size
+
+
 class RecordWriter:
     """One record in the making, after another. size: its bytes so far, 0 before `begin`."""
 
@@ -120,6 +130,14 @@ class RecordWriter:
             self._parts.append(out.getvalue())
             self._parts.append(data)
             out.truncate(0)
+        self.size += size
+
+    def add_run(self, keys: list[bytes], values: list[bytes], size: i64) -> None:
+        """As add_plain for each key with its value; size: of all of them."""
+        at: i64 = 0
+        while at < len(keys):
+            self.add_plain(keys[at], values[at], 0)
+            at += 1
         self.size += size
 
     def finish(self, pieces: list[bytes], salt: int) -> None:

@@ -132,7 +132,7 @@ class RedisDialect(Dialect):
             decoder = self._decoder
             kind = decoder.short()
             if kind != OTHER and self._short(kind, decoder.key, decoder.value):
-                return 1 if kind == SET else 1 + self._gets()
+                return 1 + (self._sets() if kind == SET else self._gets())
             args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:
                 return 0
@@ -197,6 +197,20 @@ class RedisDialect(Dialect):
         if answered < len(keys):
             decoder.give_back(answered)
         return answered
+
+    def _sets(self) -> i64:
+        """As _gets, for SETs."""
+        decoder = self._decoder
+        keys = decoder.sets(PREFIXES[self._client.database])
+        if not keys:
+            return 0
+        host = self._host
+        if not host.set_run(keys, decoder.values):
+            decoder.give_back(0)
+            return 0
+        self._encoder.add_oks(len(keys))
+        self.need = host.need
+        return len(keys)
 
     def _spelled(self, kind: i64) -> list[bytes]:
         """The request that the decoder has found to be a GET or SET."""

@@ -54,6 +54,7 @@ class Gate:
             self._store.log.lazy = durability == "none"
         self._loop = loop
         self._always = durability == "always"
+        self._store.gated = self._always
         self._perform = perform
         self.busy = False  # a group is being performed beside the loop
         self._scheduled = False

@@ -144,6 +144,19 @@ class Host:
         self.gate.commit_soon()
         return True
 
+    def set_run(self, keys: list[bytes], values: list[bytes]) -> bool:
+        """As set_plain, for stored keys that come together: all of them, or none."""
+        try:
+            need = self._store.put_run(keys, values)
+        except Exception:
+            return False
+        if need == 0:
+            return False
+        self.need = need
+        self.server.plain_sets += len(keys)
+        self.gate.commit_soon()
+        return True
+
     def run(self, client: Client, request: Request) -> object:
         """The reply to one request; look at `parked` before it is used."""
         server = self.server

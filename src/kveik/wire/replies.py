@@ -72,6 +72,10 @@ class ReplyEncoder:
     def add_ok(self) -> None:
         self._out.write(b"+OK\r\n")
 
+    def add_oks(self, count: i64) -> None:
+        """As add_ok, so many times."""
+        self._out.write(b"+OK\r\n" * count)
+
     def add(self, reply: object) -> None:
         if reply is OK:
             self._out.write(b"+OK\r\n")

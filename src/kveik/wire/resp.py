@@ -34,7 +34,7 @@ OTHER: Final = 0
 GET: Final = 1
 SET: Final = 2
 HEAD: Final = 14
-RUN: Final = 32  # GETs that are taken together
+RUN: Final = 32  # GETs, or SETs, that are taken together
 _TWO: Final = int.from_bytes(b"*2\r\n$3\r\n", "big")
 _THREE: Final = int.from_bytes(b"*3\r\n$3\r\n", "big")
 _GET: Final = int.from_bytes(b"\r\nGET\r\n$", "big")
@@ -46,6 +46,7 @@ class RequestDecoder:
     def __init__(self) -> None:
         self.key = b""  # of the request that `short` has found
         self.value = b""
+        self.values: list[bytes] = []  # of the requests that `sets` has taken
         self._data = b""
         self._at: i64 = 0  # behind the last thing that was parsed
         self._later: list[bytes] = []  # came while a long argument is incomplete
@@ -55,7 +56,7 @@ class RequestDecoder:
         self._missing: i64 = 0  # arguments of the unfinished request
         self._size: i64 = 0  # bytes of its arguments
         self._after: i64 = 0  # behind the line that _length read
-        self._began: i64 = 0  # where `gets` did
+        self._began: i64 = 0  # where `gets` or `sets` did
 
     def feed(self, data: bytes) -> None:
         if self._want > 0:
@@ -102,10 +103,8 @@ class RequestDecoder:
             return GET
         if head == _THREE and name == _SET:
             end = self._argument(at + HEAD)
-            if end < 0 or end + 2 + SHORTEST > len(data) or data[end + 2] != DOLLAR:
-                return OTHER
             start = self._after
-            stop = self._argument(end + 3)
+            stop = self._second(end)
             if stop < 0:
                 return OTHER
             self.key = data[start:end]
@@ -139,12 +138,46 @@ class RequestDecoder:
         self._at = at
         return keys
 
+    def sets(self, prefix: bytes) -> list[bytes]:
+        """As gets, for SETs; `values` has their values."""
+        data = self._data
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        self.values = values
+        at = self._at
+        self._began = at
+        last: i64 = len(data) - HEAD - SHORTEST
+        if self._want > 0 or self._missing > 0:
+            return keys
+        while at <= last and len(keys) < RUN:
+            head: i64 = read_i64_be(data, at)
+            name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
+            if head != _THREE or name != _SET:
+                break
+            end = self._argument(at + HEAD)
+            start = self._after
+            stop = self._second(end)
+            if stop < 0:
+                break
+            keys.append(prefix + data[start:end])
+            values.append(data[self._after : stop])
+            at = stop + 2
+        self._at = at
+        return keys
+
     def give_back(self, answered: i64) -> None:
-        """Of what `gets` took only so many have been answered: the others are to come again."""
+        """Of those only so many have been answered: the others are to come again."""
         self._at = self._began
         while answered > 0:
             self.short()
             answered -= 1
+
+    def _second(self, end: i64) -> i64:
+        """As _argument, for the one behind that which ended at `end`; -1 if it did not."""
+        data = self._data
+        if end < 0 or end + 2 + SHORTEST > len(data) or data[end + 2] != DOLLAR:
+            return -1
+        return self._argument(end + 3)
 
     def _argument(self, at: i64) -> i64:
         """The end of the argument whose length stands at `at`; _after: its start. -1: not plain."""
