@@ -7,10 +7,9 @@ from collections.abc import Callable
 from kveik.command.configuration import settle
 from kveik.command.state import Server
 from kveik.disk.memory import MemoryDisk
-from kveik.engine.log import Group
 from kveik.engine.opening import open_store
 from kveik.engine.store import Store
-from kveik.server.gate import Gate
+from kveik.server.gate import Flight, Gate
 from kveik.server.host import Host, Parked
 from kveik.server.session import Session
 
@@ -134,5 +133,5 @@ class Bench:
         work()
         self.loop.call_soon(done)
 
-    def _perform(self, group: Group, done: object) -> None:
+    def _perform(self, flight: Flight, done: Callable[[Flight], None]) -> None:
         raise AssertionError("one lone connection syncs on the loop")

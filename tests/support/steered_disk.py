@@ -31,7 +31,7 @@ def sync(self: PosixFile) -> None:
         (STEER / "held").touch()
         while (STEER / "hold").exists():
             time.sleep(0.002)
-        (STEER / "held").unlink()
+        (STEER / "held").unlink(missing_ok=True)
     if (STEER / "fail").exists():
         raise OSError(errno.EIO, os.strerror(errno.EIO), self.name)
     _sync(self)

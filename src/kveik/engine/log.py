@@ -1,7 +1,8 @@
 """The write-ahead log: commits in one order, in segments allocated ahead, written in groups.
 
 `append` encodes a commit and does no I/O; `take` hands what has gathered to whoever does the I/O
-(`Group.perform`, in any thread, one group at a time, in order); `settle` takes note of it.
+(`Group.perform`, in any thread); `settle` takes note of it, in the order in which they were taken.
+Groups are performed one after the other, or several at once in lanes where none `goes_alone`.
 
 Invariants:
  (1) LSNs rise by one with each commit, over segments too. A record holds the commits that gathered
@@ -78,10 +79,23 @@ class Group:
         self.loose = loose
         self.number: i64 = 0  # of the segment, and the place in it, where the next record goes
         self.offset: i64 = 0
+        self._file = spans[len(spans) - 1].segment.file  # that is synced
 
     def ends_segment(self) -> bool:
         """Whether a segment is wholly written with it."""
         return any([span.seal for span in self.spans])
+
+    def goes_alone(self) -> bool:
+        """Whether no other may be performed meanwhile: not where a segment ends, nor for others."""
+        return len(self.spans) > 1 or self.ends_segment() or not self.sync or len(self.loose) > 0
+
+    def take_lane(self, lane: i64) -> bool:
+        """Let it be performed beside others that have other lanes, from 0 on; False: it cannot."""
+        file = self.spans[0].segment.opened(self._disk, lane)
+        if file is None:
+            return False
+        self._file = file
+        return True
 
     def perform(self) -> None:
         """Write, and sync if asked to; OSError if the disk fails. Safe in any thread."""
@@ -95,7 +109,7 @@ class Group:
                 span.loose = False
         last = self.spans[-1]
         if self.sync and not last.seal:  # the end of a segment has been synced
-            last.segment.file.sync()
+            self._file.sync()
 
     def _perform(self, span: Span) -> None:
         file = span.segment.file
@@ -106,7 +120,7 @@ class Group:
                 file.sync()
             span.loose = self.lazy
             span.done = True
-            file.close()
+            span.segment.close()
 
 
 class Past(Protocol):
@@ -297,7 +311,7 @@ class Log:
             segment = ahead.result()
             if segment.size >= room:
                 return segment
-            segment.file.close()  # stays behind empty: a large record goes past it
+            segment.close()  # stays behind empty: a large record goes past it
         return self._create(max(room, self._segment_size))
 
     def _create(self, size: i64) -> Segment:
@@ -335,7 +349,7 @@ class Log:
 
     def abandon(self) -> None:
         """Close the files as they are."""
-        self._segment.file.close()
+        self._segment.close()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.exception() is None:
-            ahead.result().file.close()
+            ahead.result().close()

@@ -25,6 +25,25 @@ class Segment:
         self.number = number
         self.salt = salt
         self.size = size
+        self._others: list[File] = []
+
+    def opened(self, disk: Disk, at: i64) -> File | None:
+        """The file for the first sync that is under way (at 0), the second, ...; None: no more.
+
+        An open file is told once that what was written could not be kept: two syncs at once need
+        one each, or the error of one might be told to the other alone.
+        """
+        while at > len(self._others):
+            try:
+                self._others.append(disk.open(segment_name(self.number), writable=True))
+            except OSError:
+                return None  # too many files are open
+        return self.file if at == 0 else self._others[at - 1]
+
+    def close(self) -> None:
+        for file in self._others:
+            file.close()
+        self.file.close()
 
 
 def sync_segment(disk: Disk, number: i64) -> None:

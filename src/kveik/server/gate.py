@@ -1,11 +1,12 @@
 """The gate: a reply leaves when what it shows is safe, at the end of the loop's turn.
 
-Replies of one turn leave together: a client that waits for several is woken once, not by each. One
-sync is under way at a time; what is committed meanwhile makes the next group. A group is
-performed on the loop itself where that is cheaper than handing it over: when there is no other
-connection to keep waiting, or while the disk syncs in less time than a hand-over takes.
-Invariants: `safe` never falls; sessions are released in the order in which they came to wait.
-Called by the host and the sessions, on the loop's thread.
+Replies of one turn leave together: a client that waits for several is woken once, not by each. What
+is committed in a turn makes a group. It is performed on the loop itself where that is cheaper than
+handing it over: when there is no other connection to keep waiting, or while the disk syncs in less
+time than a hand-over takes. A slow disk has several syncs under way, each in a lane of its own.
+Invariants: `safe` never falls; groups are settled in the order in which they were taken, and none
+after one has failed; sessions are released in the order in which they came to wait. Called by the
+host and the sessions, on the loop's thread.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kveik.engine.log import Group
 from kveik.native import i64
 
 CHEAP_SYNC: Final = 0.00025  # seconds; below it a hand-over gains less than it costs
+LANES: Final = 4  # syncs under way at once
 
 
 class Waiter(Protocol):
@@ -33,8 +35,19 @@ class Loop(Protocol):
     def call_soon(self, callback: Callable[[], None], /) -> object: ...
 
 
-# Performs a group beside the loop, then calls back on the loop with what went wrong, or None.
-Perform = Callable[[Group, Callable[[Group, float, Exception | None], None]], None]
+class Flight:
+    """A group that is performed beside the loop. seconds, error: how that went, once it is over."""
+
+    def __init__(self, group: Group, lane: i64) -> None:
+        self.group = group
+        self.lane = lane
+        self.over = False
+        self.seconds = 0.0
+        self.error: Exception | None = None
+
+
+# Performs a flight beside the loop, then calls back on the loop.
+Perform = Callable[[Flight, Callable[[Flight], None]], None]
 
 
 class Gate:
@@ -56,7 +69,9 @@ class Gate:
         self._always = durability == "always"
         self._store.gated = self._always
         self._perform = perform
-        self.busy = False  # a group is being performed beside the loop
+        self.busy = False  # groups are being performed beside the loop, or wait for that
+        self._flights: list[Flight] = []  # in the order in which they were taken
+        self._held: Group | None = None  # the next, which goes alone
         self._scheduled = False
         self._wanted = False  # a sync, whatever the durability
         self._waiting: list[Waiter] = []
@@ -90,6 +105,8 @@ class Gate:
         self._leaving = []
         if not self.busy:
             self._start(self._always or self._wanted)
+        elif self._has_lane():
+            self._join()
         for waiter in leaving:
             waiter.release()
 
@@ -102,8 +119,34 @@ class Gate:
         if not sync or self._server.connections <= 1 or self._cost < CHEAP_SYNC:
             self._perform_here(group)
         else:
-            self.busy = True
-            self._perform(group, self._performed)
+            self._hand_over(group)
+
+    def _has_lane(self) -> bool:
+        """Whether another group may set out while others are under way."""
+        flights: i64 = len(self._flights)
+        if not 0 < flights < LANES or self._held is not None or not self._always:
+            return False
+        if self._flights[0].group.goes_alone():
+            return False
+        return self._cost >= CHEAP_SYNC and self._store.pending() > 0
+
+    def _join(self) -> None:
+        group = self._store.take(True)
+        if group is None:
+            return
+        lane: i64 = 0
+        while any([flight.lane == lane for flight in self._flights]):
+            lane += 1
+        if not group.goes_alone() and group.take_lane(lane):
+            self._hand_over(group, lane)
+        else:
+            self._held = group
+
+    def _hand_over(self, group: Group, lane: i64 = 0) -> None:
+        self.busy = True
+        flight = Flight(group, lane)
+        self._flights.append(flight)
+        self._perform(flight, self._landed)
 
     def _perform_here(self, group: Group) -> None:
         begin = time.perf_counter()
@@ -114,10 +157,31 @@ class Gate:
             error = caught
         self._settle(group, time.perf_counter() - begin, error)
 
-    def _performed(self, group: Group, seconds: float, error: Exception | None) -> None:
-        self.busy = False
-        self._settle(group, seconds, error)
-        if (self._store.pending() > 0 or self._wanted) and not self._store.broken:
+    def _landed(self, flight: Flight) -> None:
+        """A flight is over; settle those that are over and that no other one is ahead of."""
+        flight.over = True
+        flights = self._flights
+        if flight.error is not None and not self._store.broken:
+            self._settle(flight.group, flight.seconds, flight.error)
+        while flights and flights[0].over:
+            first = flights.pop(0)
+            if not self._store.broken:
+                self._settle(first.group, first.seconds, None)
+        self.busy = len(flights) > 0
+        if not self.busy:
+            self._go_on()
+        elif self._has_lane():
+            self._join()
+
+    def _go_on(self) -> None:
+        """Nothing is under way any more."""
+        held = self._held
+        self._held = None
+        if self._store.broken:
+            return
+        if held is not None:
+            self._hand_over(held)
+        elif self._store.pending() > 0 or self._wanted:
             self._start(self._always or self._wanted)
 
     def _settle(self, group: Group, seconds: float, error: Exception | None) -> None:
@@ -143,5 +207,4 @@ class Gate:
         if not self.busy and not self._store.broken:
             group = self._store.take(True)
             if group is not None:
-                self.busy = True
-                self._perform(group, self._performed)
+                self._hand_over(group)

@@ -1,7 +1,7 @@
-"""Performs groups beside the loop: one thread, in order, with the result called back on the loop.
+"""Performs groups beside the loop, a thread for each that is under way at once.
 
-Called by the gate through `perform`. The queue is bounded by the gate, which hands over one group
-at a time.
+Called by the gate through `perform`; what came of it is called back on the loop. The queue is
+bounded by the gate, which hands over no more than it has lanes.
 """
 
 from __future__ import annotations
@@ -12,34 +12,39 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from kveik.engine.log import Group
+from kveik.server.gate import LANES, Flight
 
-Done = Callable[[Group, float, Exception | None], None]
+Done = Callable[[Flight], None]
 
 
 class Syncer:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._jobs: SimpleQueue[tuple[Group, Done] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="kveik-sync", daemon=True)
-        self._thread.start()
+        self._jobs: SimpleQueue[tuple[Flight, Done] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"kveik-sync-{number}", daemon=True)
+            for number in range(LANES)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def perform(self, group: Group, done: Done) -> None:
-        self._jobs.put((group, done))
+    def perform(self, flight: Flight, done: Done) -> None:
+        self._jobs.put((flight, done))
 
     def stop(self) -> None:
-        """Finish what was handed over, then end the thread."""
-        self._jobs.put(None)
-        self._thread.join()
+        """Finish what was handed over, then end the threads."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            group, done = job
+            flight, done = job
             begin = time.perf_counter()
-            error: Exception | None = None
             try:
-                group.perform()
+                flight.group.perform()
             except Exception as caught:  # the gate decides; this thread must live on
-                error = caught
-            seconds = time.perf_counter() - begin
-            self._loop.call_soon_threadsafe(done, group, seconds, error)
+                flight.error = caught
+            flight.seconds = time.perf_counter() - begin
+            self._loop.call_soon_threadsafe(done, flight)
