@@ -10,10 +10,12 @@ import os
 import random
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.support.linear import UNKNOWN, Draw, Operation, check
 from tests.support.server import Server, StartServer
+from tests.support.steer import slow_disk
 from tests.support.wire import Resp, frame
 
 ROUNDS = 10
@@ -94,11 +96,15 @@ class Clients:
 
 
 @pytest.mark.slow
-def test_what_clients_see_is_linearizable_through_kill_9(start_server: StartServer) -> None:
+@pytest.mark.parametrize("slow", [False, True], ids=["a fast disk", "a slow disk"])
+def test_what_clients_see_is_linearizable_through_kill_9(
+    start_server: StartServer, tmp_path: Path, slow: bool
+) -> None:
     seed = int(os.environ.get("KVEIK_SEED") or random.randrange(1 << 32))
     print(f"KVEIK_SEED={seed}")
     choice = random.Random(seed)
-    server = start_server("--memory", "8MB")
+    options = ("--memory", "8MB")
+    server = slow_disk(start_server, tmp_path, *options) if slow else start_server(*options)
     clients = Clients(choice)
     clients.learn(server)
     assert {"GET", "SET", "DEL", "KV.CAS"} <= set(clients.names)

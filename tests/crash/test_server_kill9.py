@@ -14,9 +14,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from tests.support.server import KVEIK, WITHOUT_UVLOOP, Server, StartServer
+from tests.support.steer import slow_disk
 from tests.support.wire import JsonLines, Resp, frame
 
 ROUNDS = 20
@@ -202,22 +204,26 @@ def work_until_killed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loop", ["default loop", "asyncio"])
+@pytest.mark.parametrize("setting", ["default loop", "asyncio", "a slow disk"])
 def test_kill_9_at_random_moments_loses_nothing_that_was_acknowledged_or_seen(
-    start_server: StartServer, loop: str
+    start_server: StartServer, tmp_path: Path, setting: str
 ) -> None:
     seed = int(os.environ.get("KVEIK_SEED") or random.randrange(1 << 32))
     print(f"KVEIK_SEED={seed}")
     choice = random.Random(seed)
-    program = WITHOUT_UVLOOP if loop == "asyncio" else KVEIK
-    server = start_server("--memory", "8MB", program=program)  # small segments, often a new one
+    options = ("--memory", "8MB")  # small segments, often a new one
+    if setting == "a slow disk":
+        server = slow_disk(start_server, tmp_path, *options)
+    else:
+        program = WITHOUT_UVLOOP if setting == "asyncio" else KVEIK
+        server = start_server(*options, program=program)
     kinds = [RedisWriter, JsonWriter] * WRITERS
     writers = [
         kind(f"w{number}", random.Random(choice.random())) for number, kind in enumerate(kinds)
     ]
     reader = Reader(writers, random.Random(choice.random()))
     total = 0
-    for _ in range(ROUNDS if loop == "default loop" else ROUNDS // 4):
+    for _ in range(ROUNDS // 4 if setting == "asyncio" else ROUNDS):
         tasks = [*(writer.write for writer in writers), reader.read]
         work_until_killed(server, tasks, choice.uniform(0.02, 0.8))
         total += sum(writer.acknowledged for writer in writers)

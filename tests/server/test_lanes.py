@@ -156,6 +156,20 @@ def test_a_cheap_sync_has_no_company() -> None:
     assert len(bench.flights) == 1
 
 
+def test_it_sets_out_once_there_is_enough_for_it_or_another_one_is_over() -> None:
+    bench = Lanes()
+    bench.server.connections = 3 * LANES
+    for number in range(3):
+        bench.send(f"k{number}", number)
+    assert [flight.group.lsn for flight in bench.flights] == [1]
+    bench.send("k", 3)
+    assert [flight.group.lsn for flight in bench.flights] == [1, 4]
+    bench.send("k", 4)
+    assert len(bench.flights) == 2
+    bench.land(0)
+    assert [flight.group.lsn for flight in bench.flights] == [4, 5]
+
+
 def write_only(group: Group) -> None:
     """A flight that has come so far when the power fails."""
     for span in group.spans:

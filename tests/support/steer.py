@@ -11,6 +11,11 @@ from tests.support.wire import Connection, frame
 SLOW = 0.002  # seconds; more than the gate takes for cheap
 
 
+def slow_disk(start_server: StartServer, folder: Path, *options: str) -> Server:
+    """A server whose disk has several syncs under way."""
+    return SteeredServer(start_server, folder, *options).server
+
+
 class SteeredServer:
     """A server and the switches of its disk."""
 

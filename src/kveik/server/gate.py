@@ -72,6 +72,7 @@ class Gate:
         self.busy = False  # groups are being performed beside the loop, or wait for that
         self._flights: list[Flight] = []  # in the order in which they were taken
         self._held: Group | None = None  # the next, which goes alone
+        self._taken: i64 = 0  # the last commit of the last group
         self._scheduled = False
         self._wanted = False  # a sync, whatever the durability
         self._waiting: list[Waiter] = []
@@ -105,8 +106,8 @@ class Gate:
         self._leaving = []
         if not self.busy:
             self._start(self._always or self._wanted)
-        elif self._has_lane():
-            self._join()
+        elif (self._store.lsn() - self._taken) * LANES >= self._server.connections:
+            self._join()  # of fewer it costs more than it gains
         for waiter in leaving:
             waiter.release()
 
@@ -116,24 +117,20 @@ class Gate:
         group = self._store.take(sync)
         if group is None:
             return
+        self._taken = group.lsn
         if not sync or self._server.connections <= 1 or self._cost < CHEAP_SYNC:
             self._perform_here(group)
         else:
             self._hand_over(group)
 
-    def _has_lane(self) -> bool:
-        """Whether another group may set out while others are under way."""
-        flights: i64 = len(self._flights)
-        if not 0 < flights < LANES or self._held is not None or not self._always:
-            return False
-        if self._flights[0].group.goes_alone():
-            return False
-        return self._cost >= CHEAP_SYNC and self._store.pending() > 0
-
     def _join(self) -> None:
+        """Let another group set out while others are under way, if it may."""
+        if not self._has_lane():
+            return
         group = self._store.take(True)
         if group is None:
             return
+        self._taken = group.lsn
         lane: i64 = 0
         while any([flight.lane == lane for flight in self._flights]):
             lane += 1
@@ -141,6 +138,14 @@ class Gate:
             self._hand_over(group, lane)
         else:
             self._held = group
+
+    def _has_lane(self) -> bool:
+        flights: i64 = len(self._flights)
+        if not 0 < flights < LANES or self._held is not None or not self._always:
+            return False
+        if self._flights[0].group.goes_alone():
+            return False
+        return self._cost >= CHEAP_SYNC and self._store.pending() > 0
 
     def _hand_over(self, group: Group, lane: i64 = 0) -> None:
         self.busy = True
@@ -168,10 +173,10 @@ class Gate:
             if not self._store.broken:
                 self._settle(first.group, first.seconds, None)
         self.busy = len(flights) > 0
-        if not self.busy:
-            self._go_on()
-        elif self._has_lane():
+        if self.busy:
             self._join()
+        else:
+            self._go_on()
 
     def _go_on(self) -> None:
         """Nothing is under way any more."""
