@@ -17,7 +17,7 @@ from kveik.disk.faulty import FaultyDisk, fail_each
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.log import Group
 from kveik.engine.opening import open_store
-from kveik.server.gate import LANES, Flight
+from kveik.server.gate import CHEAP_SYNC, LANES, SAMPLE, Flight
 
 SLOW = 1.0  # seconds a sync takes, as far as the gate knows
 MEMORY = 8 << 20  # of which a segment is an eighth
@@ -43,10 +43,10 @@ class Lanes(Bench):
         self.session.data_received(frame("SET", key, str(value)))
         self.loop.turn()
 
-    def land(self, at: int, error: Exception | None = None) -> None:
+    def land(self, at: int, error: Exception | None = None, *, seconds: float = SLOW) -> None:
         """The sync of a flight ends."""
         flight = self.flights.pop(at)
-        flight.seconds = SLOW
+        flight.seconds = seconds
         flight.error = error
         if error is None:
             flight.group.perform()
@@ -154,6 +154,16 @@ def test_a_cheap_sync_has_no_company() -> None:
     bench.gate._cost = 0.0
     bench.send("b", 1)
     assert len(bench.flights) == 1
+
+
+def test_a_disk_that_has_become_fast_is_used_on_the_loop_again() -> None:
+    bench = Lanes()
+    for number in range(SAMPLE):
+        bench.send(f"k{number}", number)
+        bench.land(0, seconds=SLOW if number % 3 else CHEAP_SYNC / 2)
+    bench.send("k", 1)
+    assert bench.flights == []
+    assert bench.answered() == SAMPLE + 1
 
 
 def test_it_sets_out_once_there_is_enough_for_it_or_another_one_is_over() -> None:

@@ -21,6 +21,7 @@ from kveik.native import i64
 
 CHEAP_SYNC: Final = 0.00025  # seconds; below it a hand-over gains less than it costs
 LANES: Final = 4  # syncs under way at once
+SAMPLE: Final = 16  # flights, the fastest of which tells what a sync takes
 
 
 class Waiter(Protocol):
@@ -78,6 +79,8 @@ class Gate:
         self._waiting: list[Waiter] = []
         self._leaving: list[Waiter] = []  # at the end of this turn
         self._cost = 0.0  # seconds a sync takes, lately
+        self._fastest = 0.0  # seconds that a flight of the sample took
+        self._sampled: i64 = 0
         self.safe: i64 = self._store.lsn()
         server.sync = self.sync_soon
 
@@ -160,7 +163,10 @@ class Gate:
             group.perform()
         except Exception as caught:  # whatever it was, what the disk holds is unknown
             error = caught
-        self._settle(group, time.perf_counter() - begin, error)
+        seconds = time.perf_counter() - begin
+        if group.sync:
+            self._cost += (seconds - self._cost) / 8
+        self._settle(group, seconds, error)
 
     def _landed(self, flight: Flight) -> None:
         """A flight is over; settle those that are over and that no other one is ahead of."""
@@ -170,6 +176,7 @@ class Gate:
             self._settle(flight.group, flight.seconds, flight.error)
         while flights and flights[0].over:
             first = flights.pop(0)
+            self._learn(first.seconds)
             if not self._store.broken:
                 self._settle(first.group, first.seconds, None)
         self.busy = len(flights) > 0
@@ -177,6 +184,14 @@ class Gate:
             self._join()
         else:
             self._go_on()
+
+    def _learn(self, seconds: float) -> None:
+        """What the disk takes; a flight also waited for the interpreter, while others ran."""
+        self._fastest = seconds if self._sampled == 0 else min(self._fastest, seconds)
+        self._sampled += 1
+        if self._sampled == SAMPLE:
+            self._cost = self._fastest
+            self._sampled = 0
 
     def _go_on(self) -> None:
         """Nothing is under way any more."""
@@ -197,7 +212,6 @@ class Gate:
             self.safe = group.lsn
             self._server.feeds.advance(group.lsn, group.number, group.offset)
             if group.sync:
-                self._cost += (seconds - self._cost) / 8
                 self._server.last_sync = self._server.now
                 self._server.measures.synced(seconds)
             if self._store.stirred and self._keep_up is not None:
