@@ -1,6 +1,6 @@
 """How long GETs take while tables are compacted all the while, beside how long they take at rest.
 
-python -m bench.compaction_latency [--rounds 5] [--seconds 3] [--rate 15] [--json FILE]
+python -m bench.compaction_latency [--rounds 5] [--seconds 3] [--rate 40] [--json FILE]
 
 redis-benchmark asks for 100,000 small keys over 50 connections. In the busy half of each round
 somebody else writes values of 16 KiB, so many MB a second, unsynced, under a small memory budget
@@ -37,6 +37,8 @@ LARGE = 16 * 1024  # bytes of a value that is written meanwhile
 CHUNK = 2  # of them at once
 SPACE = 20_000  # keys that they are spread over: 330 MB
 MEMORY = "64MB"
+LOOK = 0.05  # seconds between two looks
+PATIENCE = 60.0  # seconds for a compaction to begin
 SHOWN = ("p50_latency_ms", "p99_latency_ms", "max_latency_ms", "rps", "compacting")
 Figures = dict[str, float]
 
@@ -71,17 +73,52 @@ def writing(server: Server, megabytes: float) -> Iterator[None]:
         thread.join()
 
 
-def compacted(server: Server) -> float:
-    """Seconds that the compactions took so far, those included that have ended."""
+class Watch:
+    """Looks now and then whether a compaction is under way; share: how often one was."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._looks = 0
+        self._found = 0
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def share(self) -> float:
+        return self._found / max(self._looks, 1)
+
+    def _run(self) -> None:
+        with redis.Redis(HOST, self._server.port) as client:
+            while not self._over.wait(LOOK):
+                self._looks += 1
+                self._found += compacts(client)
+
+
+def compacts(client: redis.Redis) -> bool:
+    return bool(client.info("kveik")["kveik_compacting"])
+
+
+def await_compaction(server: Server) -> None:
+    """Until one has been under way for a moment. BenchError if none begins."""
+    deadline = time.monotonic() + PATIENCE
     with redis.Redis(HOST, server.port) as client:
-        return float(client.info("kveik")["kveik_compaction_seconds"])
+        while not compacts(client):
+            if time.monotonic() > deadline:
+                raise BenchError("no compaction has begun: write more with --rate")
+            time.sleep(LOOK)
 
 
 def measure(server: Server, requests: int) -> Figures:
-    before, begin = compacted(server), time.monotonic()
-    figures = redis_benchmark.run(server, "GET", requests, CLIENTS, 1, KEYS, VALUE_BYTES)
-    seconds = time.monotonic() - begin
-    figures["compacting"] = min((compacted(server) - before) / seconds, 1.0)
+    with Watch(server) as watch:
+        figures = redis_benchmark.run(server, "GET", requests, CLIENTS, 1, KEYS, VALUE_BYTES)
+    figures["compacting"] = watch.share()
     return figures
 
 
@@ -103,7 +140,7 @@ def rounds_of(
         screen.advance()
         screen.step(f"round {number + 1}: compacting")
         with writing(server, rate):
-            time.sleep(1.0)
+            await_compaction(server)
             busy = measure(server, requests)
         screen.advance()
         found.append({"calm": calm, "busy": busy})
@@ -132,7 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run (%(default)s)")
-    parser.add_argument("--rate", type=float, default=15.0, help="MB/s written (%(default)s)")
+    parser.add_argument("--rate", type=float, default=40.0, help="MB/s written (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: bench/results/")
     options = parser.parse_args()
     console = Console(highlight=False, markup=False)

@@ -55,6 +55,7 @@ ENGINE: Final = (  # of engine.statistics
     "flushes",
     "flushed_bytes",
     "compactions",
+    "compacting",
     "compaction_read_bytes",
     "compaction_written_bytes",
     "compaction_seconds",

@@ -209,6 +209,10 @@ class Upkeep:
         """Whether this is what somebody wants compacted, still."""
         return self.wanted is mine
 
+    def compacts(self) -> bool:
+        """Whether a compaction is under way."""
+        return self._busy[COMPACTION]
+
     def idle(self) -> bool:
         """Whether nothing is under way."""
         return True not in self._busy
