@@ -148,12 +148,13 @@ class Pages:
     def __init__(self, pairs: bool = False) -> None:
         self.count: i64 = 0
         self.pairs = pairs
-        self.parts: list[list[object]] = []
+        # Tuples: the collector of cycles looks at one once, and at a list again and again.
+        self.parts: list[tuple[object, ...]] = []
         self.size: i64 = 0  # about the bytes that it takes
 
     def add(self, part: list[object], size: i64) -> None:
         """Add a part; size: about the bytes that it takes."""
-        self.parts.append(part)
+        self.parts.append(tuple(part))
         self.count += len(part)
         self.size += size
 

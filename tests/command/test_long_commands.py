@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from tests.command.desk import Desk
 
+from kveik.command import ranges
 from kveik.command.job import Job
 from kveik.limits import MAX_FOLD, WALK_ROWS, WALK_TEXT
-from kveik.model import BYTES
+from kveik.model import BYTES, Pages
 
 MANY = 3 * WALK_ROWS + 10
 KEYS = [b"k%05d" % number for number in range(MANY)]
@@ -34,6 +37,19 @@ def free(desk: Desk) -> bool:
     """Whether nothing is kept for a command that is done."""
     desk.store.fold()
     return all(memtable.holders == 0 for memtable in desk.store.view.memtables)
+
+
+def test_the_collector_of_cycles_looks_at_no_part_of_a_reply_twice(full: Desk) -> None:
+    """Hundreds of lists, gone through at once, would keep all others waiting."""
+    full.txn.begin(0)
+    job = ranges.kv_range(full.txn, [b"KV.RANGE", b"-", b"+", b"LIMIT", b"0", b"-1"])
+    assert isinstance(job, Job)
+    while job.step():
+        pass
+    pages = job.reply()
+    assert isinstance(pages, Pages)
+    assert len(pages.parts) > 2
+    assert not any(gc.is_tracked(part) for part in pages.parts)
 
 
 def test_keys_gives_those_that_match(full: Desk) -> None:

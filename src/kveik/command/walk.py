@@ -7,6 +7,8 @@ itself, its own writes included; nothing comes between its steps. Called by the 
 
 from __future__ import annotations
 
+import gc
+
 from kveik.command.arguments import TOO_MUCH
 from kveik.command.job import Job
 from kveik.engine.scan import Rows, Scan
@@ -134,6 +136,8 @@ class Gather(Walk):
             size += ITEM_SIZE * len(items)
             self._pages.add(items, size)
             self.size = self._pages.size
+            # Part by part: hundreds of them, gone through at once, would keep all others waiting.
+            gc.collect(0)
         if self._pages.size > MAX_REPLY:
             raise CommandError(TOO_MUCH[4:] if self._pages.pairs else TOO_MUCH)
 

@@ -72,8 +72,8 @@ class Dialect:
             self.pages = None
             self._part = 0
             return []
-        part = parts[self._part]
-        parts[self._part] = []
+        part = list(parts[self._part])
+        parts[self._part] = ()
         pages.size -= pages.size // (len(parts) - self._part)
         self._part += 1
         return part

@@ -145,7 +145,7 @@ class ReplyEncoder:
             return
         self.add_head(reply)
         for part in reply.parts:
-            self.add_part(part)
+            self.add_part(list(part))
 
     def add_part(self, part: list[object]) -> None:
         for item in part:
