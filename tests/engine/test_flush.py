@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -80,6 +81,25 @@ def test_a_flush_keeps_what_the_commits_it_was_asked_for_left(
     if bottom:
         assert made.clears == []
         assert TOMBSTONE not in made.entries.values()
+
+
+@pytest.mark.parametrize("alike", [1, 10, 1000])
+def test_of_segments_that_write_the_same_keys_again_the_newest_values_are_kept(alike: int) -> None:
+    """alike: commits in a record; more and fewer than are looked up together."""
+    drawn = random.Random(alike)
+    disk = MemoryDisk()
+    taken: list[Commit] = []
+    lsn = 0
+    for number in (1, 2, 3):
+        commits: list[Commit] = []
+        for at in range(2_000):
+            key = b"\x00%03d" % drawn.randrange(700 - 100 * number)
+            kind = DELETED if drawn.random() < 0.01 else drawn.choice([BYTES, TEXT])
+            commits.append([(key, kind, b"%d" % at if kind != DELETED else b"", 0)])
+        groups = [commits[at : at + alike] for at in range(0, len(commits), alike)]
+        lsn = make_segment(disk, number, lsn + 1, groups, size=200_000)
+        taken += commits
+    assert flushed(disk, [1, 2, 3], lsn).entries == contents_after(taken)
 
 
 def test_many_clears_between_many_keys_are_no_work_of_keys_times_clears() -> None:

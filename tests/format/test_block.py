@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_left, bisect_right
 
 import pytest
@@ -141,6 +142,25 @@ def test_a_search_finds_what_a_sorted_list_finds(entries: dict[bytes, bytes], ot
         at = bisect_left(keys, key)
         expected = (block.start(at), block.end(at)) if key in entries else (-1, -1)
         assert block.find(key) == expected
+
+
+@pytest.mark.parametrize("letters", [b"\0\xff", b"abcdefgh", bytes(range(256))])
+@pytest.mark.parametrize("longest", [6, 30])
+def test_a_search_in_blocks_of_any_size_finds_what_a_sorted_list_finds(
+    letters: bytes, longest: int
+) -> None:
+    """With few letters many entries have the same head."""
+    drawn = random.Random(longest)
+    for size in [*range(70), 130, 700]:
+        lengths = [drawn.randint(1, longest) for _ in range(size)]
+        keys = sorted({bytes(drawn.choices(letters, k=length)) for length in lengths})
+        block = block_of({key: b"=" + key for key in keys})
+        others = [bytes(drawn.choices(letters, k=drawn.randint(0, longest))) for _ in range(20)]
+        for key in keys + others:
+            assert block.lower_bound(key) == bisect_left(keys, key)
+            assert block.upper_bound(key) == bisect_right(keys, key)
+            start, end = block.find(key)
+            assert block.data[start:end] == (b"=" + key if key in keys else b"")
 
 
 @given(KEYS, KEYS, st.binary(max_size=9), st.binary(max_size=9))
