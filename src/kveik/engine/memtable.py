@@ -8,11 +8,16 @@ Called by the store and its readers, on the thread of truth.
 
 from __future__ import annotations
 
+from typing import Final
+
 from kveik.engine.clears import Clears
 from kveik.engine.index import KeyIndex
+from kveik.engine.unsynced import Unsynced
 from kveik.limits import DATABASES, MAX_SPAN
 from kveik.model import BYTES, CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
+
+NOTHING: Final[dict[bytes, object]] = {}  # a key that was looked up here knows its hash
 
 
 class Memtable:
@@ -24,30 +29,31 @@ class Memtable:
         self.logged: i64 = 0  # bytes of the log that it stands for; whoever logs them counts them
         self._written: i64 = 0  # entries of the log that it stands for
         self.holders: i64 = 0  # snapshots that read it
-        # Cells; but a plain value (bytes that never expire) that is safe stands as its bytes alone
-        # once somebody has read it: one object less to fetch from memory for each read of it.
+        # Cells; but a plain value (bytes that never expire) stands as its bytes alone: one object
+        # less to be fetched from memory for each read and each write of it.
         self._values: dict[bytes, object] = {}
-        self._safe: i64 = 0  # nobody waits for commits up to this one
+        self._unsynced = Unsynced()
         self._index = KeyIndex()
         self.clears = Clears()
         self._live: list[int] = [0] * DATABASES
         self._tombstones: i64 = 0
+        self._fetched: i64 = 0  # nobody needs it
 
     def get(self, key: bytes) -> Cell | None:
         """The newest cell of a key, also a tombstone or an expired one; LSN 0 if long safe."""
         value = self._values.get(key)
         if isinstance(value, bytes):
-            return Cell(BYTES, value)
+            return Cell(BYTES, value, 0, self._unsynced.lsn_of(key))
         assert value is None or isinstance(value, Cell)
         return value
 
     def probe(self, key: bytes) -> object:
         """What stands for a key: its bytes if it is plain and safe, a Cell, or None."""
         value = self._values.get(key)
-        if isinstance(value, Cell) and value.lsn <= self._safe and is_plain(value):
+        if isinstance(value, bytes):
             # Readers come without a lock; but nothing since `get` lets another thread run.
-            self._values[key] = value.data
-            return value.data
+            lsn = self._unsynced.lsn_of(key)
+            return value if lsn == 0 else Cell(BYTES, value, 0, lsn)
         return value
 
     def keep(self, key: bytes, cell: Cell) -> None:
@@ -56,7 +62,7 @@ class Memtable:
 
     def settle(self, safe: i64) -> None:
         """Nobody waits any more for commits up to `safe`."""
-        self._safe = safe
+        self._unsynced.settle(safe)
 
     def empty(self) -> bool:
         """Whether no commit is in it, not even one that left nothing behind."""
@@ -87,25 +93,50 @@ class Memtable:
             cell = cells[at]
             if cell.kind == CLEARED:
                 self._clear(keys[at], cell.data, lsn)
-            elif lsn <= safe and is_plain(cell):
+            elif is_plain(cell):
                 self._put(keys[at], cell.data, False)
             else:
                 cell.lsn = lsn
                 self._put(keys[at], cell, cell.kind == DELETED)
             at += 1
+        if lsn > safe:
+            self._unsynced.note(plain_keys(writes), lsn)
 
     def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
         """As apply, for a commit of one plain value."""
         self.lsn = lsn
         self._written += 1
-        self._put(key, data if lsn <= safe else Cell(BYTES, data, 0, lsn), False)
+        self._put(key, data, False)
+        if lsn > safe:
+            self._unsynced.note(key, lsn)
 
     def put_run(self, keys: list[bytes], values: list[bytes], lsn: i64, safe: i64) -> None:
         """As put_plain for each key with its value; lsn: of the first commit."""
+        self.fetch(keys)
         at: i64 = 0
         while at < len(keys):
-            self.put_plain(keys[at], values[at], lsn + at, safe)
+            self._put(keys[at], values[at], False)
             at += 1
+        self.lsn = lsn + at - 1
+        self._written += at
+        if lsn > safe:
+            self._unsynced.note_run(keys, lsn)
+
+    def fetch(self, keys: list[bytes]) -> None:
+        """Have what stands for keys fetched into the processor's caches, where it soon is needed.
+
+        As no look waits for the one before, and little is done in between (the keys know their
+        hashes by then), memory is waited for once for several of them.
+        """
+        values = self._values
+        fetched: i64 = 0
+        for key in keys:
+            fetched += key in NOTHING
+        for key in keys:
+            value = values.get(key)
+            if isinstance(value, bytes):
+                fetched += len(value)
+        self._fetched = fetched
 
     def _put(self, key: bytes, value: object, deleted: bool) -> None:
         values = self._values
@@ -161,6 +192,7 @@ class Memtable:
             self._clear(clear.start, clear.stop, clear.lsn)
         for key, value in newer._values.items():
             self._put(key, value, _is_tombstone(value))
+        self._unsynced.follow(newer._unsynced)
         self.lsn = max(self.lsn, newer.lsn)
         self.logged += newer.logged
         self._written += newer._written
@@ -174,6 +206,17 @@ class Memtable:
 def is_plain(cell: Cell) -> bool:
     """Whether its data is all there is to it: bytes that never expire."""
     return cell.kind == BYTES and cell.expires == 0
+
+
+def plain_keys(writes: Writes) -> list[bytes]:
+    """The keys under which a commit writes plain values."""
+    keys: list[bytes] = []
+    at: i64 = 0
+    while at < writes.count:
+        if is_plain(writes.cells[at]):
+            keys.append(writes.keys[at])
+        at += 1
+    return keys
 
 
 def _is_tombstone(value: object) -> bool:
