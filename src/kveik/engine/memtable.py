@@ -3,6 +3,7 @@
 Invariants: a cell is never changed once it is in; a tombstone stays, as it hides what older sources
 hold; what a range tombstone hides is not in the dict; an LSN is known for as long as somebody may
 wait for it to be safe. One that is not the newest is frozen: nothing but `settle` changes it.
+Plain values that are put are late: they are put in together, before anybody looks.
 Called by the store and its readers, on the thread of truth.
 """
 
@@ -17,6 +18,8 @@ from kveik.limits import DATABASES, MAX_SPAN
 from kveik.model import BYTES, CLEARED, DELETED, Cell, Writes
 from kveik.native import i64
 
+TOGETHER: Final = 64  # plain values; what stands for so many keys has room in the nearest cache
+MAX_LATE: Final = 16384  # bytes of a value that may be late
 NOTHING: Final[dict[bytes, object]] = {}  # a key that was looked up here knows its hash
 
 
@@ -37,10 +40,16 @@ class Memtable:
         self.clears = Clears()
         self._live: list[int] = [0] * DATABASES
         self._tombstones: i64 = 0
+        self._late_keys: list[bytes] = []  # of commits of a plain value each, one after the other
+        self._late_values: list[bytes] = []
+        self._late_lsn: i64 = 0  # the first of these commits
+        self._late_safe = False  # nobody waits for them
         self._fetched: i64 = 0  # nobody needs it
 
     def get(self, key: bytes) -> Cell | None:
         """The newest cell of a key, also a tombstone or an expired one; LSN 0 if long safe."""
+        if self._late_keys:
+            self._catch_up()
         value = self._values.get(key)
         if isinstance(value, bytes):
             return Cell(BYTES, value, 0, self._unsynced.lsn_of(key))
@@ -49,6 +58,8 @@ class Memtable:
 
     def probe(self, key: bytes) -> object:
         """What stands for a key: its bytes if it is plain and safe, a Cell, or None."""
+        if self._late_keys:
+            self._catch_up()
         value = self._values.get(key)
         if isinstance(value, bytes):
             # Readers come without a lock; but nothing since `get` lets another thread run.
@@ -62,6 +73,8 @@ class Memtable:
 
     def settle(self, safe: i64) -> None:
         """Nobody waits any more for commits up to `safe`."""
+        if self._late_keys:
+            self._catch_up()
         self._unsynced.settle(safe)
 
     def empty(self) -> bool:
@@ -74,16 +87,22 @@ class Memtable:
         So it is where the last one ended early, or where keys are overwritten so often that little
         of what was logged is left.
         """
+        if self._late_keys:
+            self._catch_up()
         halves: i64 = 2 * self.logged // segment
         left: i64 = self.logged * len(self._values) // max(self._written, 1)
         return halves == 0 or (2 * left <= segment and halves < 2 * MAX_SPAN - 1)
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
+        if self._late_keys:
+            self._catch_up()
         return self._live[database]
 
     def apply(self, writes: Writes, lsn: i64, safe: i64) -> None:
         """Put the cells of one commit in; safe: the LSN up to which nobody waits for a sync."""
+        if self._late_keys:
+            self._catch_up()
         self.lsn = lsn
         self._written += writes.count
         keys = writes.keys
@@ -104,25 +123,48 @@ class Memtable:
 
     def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
         """As apply, for a commit of one plain value."""
-        self.lsn = lsn
-        self._written += 1
-        self._put(key, data, False)
-        if lsn > safe:
-            self._unsynced.note(key, lsn)
+        if not self._late_keys:
+            self._late_lsn = lsn
+        self._late_keys.append(key)
+        self._late_values.append(data)
+        self._be_late(lsn, safe)
+        if len(data) > MAX_LATE and self._late_keys:
+            self._catch_up()  # what it overwrites is not held any longer
 
     def put_run(self, keys: list[bytes], values: list[bytes], lsn: i64, safe: i64) -> None:
         """As put_plain for each key with its value; lsn: of the first commit."""
-        self.fetch(keys)
+        if not self._late_keys:
+            self._late_lsn = lsn
+        self._late_keys.extend(keys)
+        self._late_values.extend(values)
+        self._be_late(lsn + len(keys) - 1, safe)
+
+    def _be_late(self, lsn: i64, safe: i64) -> None:
+        self.lsn = lsn
+        self._late_safe = lsn <= safe
+        if len(self._late_keys) >= TOGETHER:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Put in what is late.
+
+        Readers come here without a lock: no object is made that Python's collector of cycles knows
+        of, so it does not run, and no other thread does.
+        """
+        keys = self._late_keys
+        values = self._late_values
+        self._fetch(keys)
         at: i64 = 0
         while at < len(keys):
             self._put(keys[at], values[at], False)
             at += 1
-        self.lsn = lsn + at - 1
         self._written += at
-        if lsn > safe:
-            self._unsynced.note_run(keys, lsn)
+        if not self._late_safe:
+            self._unsynced.note_run(keys, self._late_lsn)
+        keys.clear()
+        values.clear()
 
-    def fetch(self, keys: list[bytes]) -> None:
+    def _fetch(self, keys: list[bytes]) -> None:
         """Have what stands for keys fetched into the processor's caches, where it soon is needed.
 
         As no look waits for the one before, and little is done in between (the keys know their
@@ -167,10 +209,14 @@ class Memtable:
 
     def noted(self) -> i64:
         """How many keys the next page has to put in their places before it is read."""
+        if self._late_keys:
+            self._catch_up()
         return self._index.noted()
 
     def prepare(self, count: i64) -> bool:
         """Put up to so many of them there beforehand; False if there were none."""
+        if self._late_keys:
+            self._catch_up()
         return self._index.prepare(count)
 
     def page(self, start: bytes, stop: bytes, reverse: bool, count: i64) -> list[bytes]:
@@ -178,16 +224,22 @@ class Memtable:
 
         Never none while there are any.
         """
+        if self._late_keys:
+            self._catch_up()
         if reverse:
             return self._index.page_back(start, stop, count)
         return self._index.page(start, stop, count)
 
     def sample(self, start: bytes, stop: bytes, number: i64) -> bytes | None:
         """The key, of a tombstone perhaps, that a large number leads to; roughly in the range."""
+        if self._late_keys:
+            self._catch_up()
         return self._index.sample(start, stop, number)
 
     def absorb(self, newer: Memtable) -> None:
         """Take over what a newer memtable holds, which is then dropped."""
+        self._catch_up()
+        newer._catch_up()
         for clear in newer.clears.items:
             self._clear(clear.start, clear.stop, clear.lsn)
         for key, value in newer._values.items():
@@ -200,6 +252,8 @@ class Memtable:
 
     def __len__(self) -> int:
         """Keys, those of tombstones included."""
+        if self._late_keys:
+            self._catch_up()
         return len(self._values)
 
 

@@ -28,7 +28,12 @@ class Unsynced:
         self._written.append(key)
 
     def note_run(self, keys: list[bytes], first: i64) -> None:
-        """As note, for a commit each, the first of which is `first`."""
+        """As note, for a commit each, the first of which is `first`.
+
+        To note a run twice does no harm: somebody was interrupted.
+        """
+        if self._written and first <= self._base + len(self._written):
+            return
         self._begin(first)
         self._written.extend(keys)
 
