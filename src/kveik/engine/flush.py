@@ -1,4 +1,4 @@
-"""Flush: log segments -> one table of level 0. Called by `engine.job`.
+"""Flush: log segments, or a spill in their place -> one table of level 0. Called by `engine.job`.
 
 What is read is what the log's reader would read: records that are whole, commits one behind the
 other. Everything up to the job's last commit had been written before the job was given, so
@@ -40,11 +40,12 @@ class SegmentReader:
         self.read: i64 = 0  # bytes
         self.gathered = Gathered()
 
-    def run(self, segments: list[int]) -> None:
-        at: i64 = len(segments)
+    def run(self, names: list[str], numbers: list[int]) -> None:
+        """Read the files, in the log's order; numbers: that their heads should have."""
+        at: i64 = len(names)
         while at > 0:
             at -= 1
-            self._open(segments[at])
+            self._open(names[at], numbers[at])
             newer = self.gathered
             self.gathered = Gathered(newer)
             self.gathered.file = at
@@ -63,8 +64,7 @@ class SegmentReader:
         what = f"commits {lsn + 1} to {self._upto} are missing or damaged"
         raise CorruptionError(self._name, self._at, what)
 
-    def _open(self, number: int) -> None:
-        name = segment_name(number)
+    def _open(self, name: str, number: int) -> None:
         file = self._disk.open(name)
         self._name = name
         self._file = file
@@ -157,8 +157,14 @@ class FarData(Far):
 
 def flush(disk: Disk, job: FlushJob, output: Output) -> i64:
     """Make the table; how many bytes were read."""
-    reader = SegmentReader(disk, job.after, job.upto)
-    reader.run(job.segments)
+    if job.spill:
+        names = [job.spill]
+        reader = SegmentReader(disk, 0, job.spilled)
+        reader.run(names, [job.table])
+    else:
+        names = [segment_name(number) for number in job.segments]
+        reader = SegmentReader(disk, job.after, job.upto)
+        reader.run(names, job.segments)
     gathered = reader.gathered
     values = settle(gathered, output.clears)
     keys = sorted(values)
@@ -166,7 +172,7 @@ def flush(disk: Disk, job: FlushJob, output: Output) -> i64:
     values.clear()
     far: dict[bytes, Far] = {}
     for key, place in gathered.far.items():
-        far[key] = FarData(disk, segment_name(job.segments[place.file]), place)
+        far[key] = FarData(disk, names[place.file], place)
     if gathered.special:
         keys, ordered = bury_expired(keys, ordered, job.now, job.bottom)
     output.add(keys, ordered, far)

@@ -9,6 +9,8 @@ Called by the store and its readers, on the thread of truth.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from kveik.engine.clears import Clears
@@ -235,6 +237,19 @@ class Memtable:
         if self._late_keys:
             self._catch_up()
         return self._index.sample(start, stop, number)
+
+    def overwritten(self) -> bool:
+        """Whether most of what was written to it is no longer there; no range was deleted."""
+        return self.clears.empty() and 2 * len(self) <= self._written
+
+    def parts(self, count: i64) -> Iterator[list[tuple[bytes, object]]]:
+        """What a frozen one holds, so many entries at a time: bytes of plain values, or cells.
+
+        In no order; beside the thread of truth too, if `overwritten` was asked on that before.
+        """
+        entries = iter(self._values.items())
+        while part := list(islice(entries, count)):
+            yield part
 
     def absorb(self, newer: Memtable) -> None:
         """Take over what a newer memtable holds, which is then dropped."""

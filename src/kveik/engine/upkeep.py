@@ -21,6 +21,7 @@ from kveik.engine.manual import pick_between
 from kveik.engine.memtable import Memtable
 from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
+from kveik.engine.spill import remove_spill, spill_name, write_spill
 from kveik.engine.store import Store
 from kveik.errors import ClosedError, DiskFullError
 from kveik.format.edit import Edit
@@ -89,6 +90,7 @@ class TableWork(Work):
         self.edit = Edit([], [])
         self.memtables: list[Memtable] = []  # that become a table
         self.segments: list[i64] = []  # that hold them
+        self.spills = False  # the one memtable is written out for it
 
     def _perform(self) -> None:
         if self.memtables:
@@ -96,13 +98,27 @@ class TableWork(Work):
         job = self.job
         try:
             if job is not None:
-                self.outcome = self._lane.run(job)
+                self.outcome = self._run(job)
                 self._name_tables(half_made_end(job.token))
             self._manifest.append(self.edit)
         except DiskFullError:  # it has not happened, and is not to take room for nothing
             if job is not None:
                 self._remove_tables(half_made_end(job.token))
             raise
+
+    def _run(self, job: Job) -> Outcome:
+        if not self.spills or not isinstance(job, FlushJob):
+            return self._lane.run(job)
+        name = spill_name(job.table, job.token)
+        try:
+            job.spilled = write_spill(self.disk, name, job.table, self.memtables[0])
+        except OSError:
+            return self._lane.run(job)  # from the segments; perhaps there is room for that
+        job.spill = name
+        try:
+            return self._lane.run(job)
+        finally:
+            remove_spill(self.disk, name)
 
     def _name_tables(self, end: str) -> None:
         try:
@@ -244,6 +260,7 @@ class Upkeep:
         )
         work = TableWork(FLUSH, self._disk, self._lanes[FLUSH], self._manifest, job, 0)
         work.memtables = memtables[first:]
+        work.spills = len(work.memtables) == 1 and oldest.overwritten()
         work.edit.log = memtables[first - 1].segment
         work.edit.lsn = job.upto
         work.edit.next_table = self._next_table

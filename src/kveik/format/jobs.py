@@ -40,7 +40,8 @@ class Job:
 class FlushJob(Job):
     """Make one table, with the number `table`, of the commits behind `after` and up to `upto`.
 
-    segments: the numbers of the log segments that hold them, in order.
+    segments: the numbers of the log segments that hold them, in order. spill: a file that holds
+    what they leave, as so many commits; "" if there is none.
     """
 
     def __init__(
@@ -55,12 +56,16 @@ class FlushJob(Job):
         now: i64,
         block_size: i64,
         codec: i64,
+        spill: str = "",
+        spilled: i64 = 0,
     ) -> None:
         super().__init__(token, bottom, now, block_size, codec)
         self.segments = segments
         self.after = after
         self.upto = upto
         self.table = table
+        self.spill = spill
+        self.spilled = spilled
 
 
 class CompactJob(Job):
@@ -118,6 +123,8 @@ def encode_job(job: Job) -> bytes:
         fields["after"] = job.after
         fields["upto"] = job.upto
         fields["table"] = job.table
+        fields["spill"] = job.spill
+        fields["spilled"] = job.spilled
     else:
         assert isinstance(job, CompactJob)
         fields["sources"] = [[_table_fields(info) for info in source] for source in job.sources]
