@@ -130,8 +130,12 @@ class RedisDialect(Dialect):
             return 1
         if self.parked is None:
             decoder = self._decoder
+            if not decoder.more():
+                return 0
             kind = decoder.short()
             if kind != OTHER and self._short(kind, decoder.key, decoder.value):
+                if not decoder.more():
+                    return 1
                 return 1 + (self._sets() if kind == SET else self._gets())
             args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:

@@ -83,6 +83,10 @@ class RequestDecoder:
         unread: i64 = len(self._data) - self._at + self._later_size
         return unread + self._size + ITEM_SIZE * len(self._arguments)
 
+    def more(self) -> bool:
+        """Whether there are bytes that have not been parsed."""
+        return self._at < len(self._data)
+
     def short(self) -> i64:
         """GET or SET, taken, with `key` and `value`, if the next request is just that, and short.
 
