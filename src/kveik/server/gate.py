@@ -24,10 +24,11 @@ LANES: Final = 4  # syncs under way at once
 SAMPLE: Final = 16  # flights, the fastest of which tells what a sync takes
 
 
-class Waiter(Protocol):
+class Waiter:
     """Whoever holds replies back."""
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        raise NotImplementedError
 
 
 class Loop(Protocol):

@@ -20,6 +20,7 @@ from kveik.native import i64
 from kveik.server.answering import speak
 from kveik.server.buffers import Share
 from kveik.server.dialects import Dialect
+from kveik.server.gate import Waiter
 from kveik.server.held import Held
 from kveik.server.host import Host, Parked
 from kveik.wire import detect
@@ -31,7 +32,7 @@ LOOPBACK: Final = ("127.", "::1")
 log = logging.getLogger("kveik")
 
 
-class Session:
+class Session(Waiter):
     def __init__(
         self,
         host: Host,
@@ -53,6 +54,7 @@ class Session:
         self._load = load
         self._loading = False  # a command is parked
         self._transport: Any = None
+        self._put_out: Any = None  # its write
         self._dialect: Dialect | None = None
         self._first = b""  # bytes that came before the protocol was known
         self._held = Held()
@@ -75,6 +77,7 @@ class Session:
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._put_out = transport.write
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
         here = transport.get_extra_info("sockname")
@@ -139,6 +142,7 @@ class Session:
         self._ended = True
         self._held.drop()
         self._transport = None
+        self._put_out = None
         if self._dialect is not None and not self._loading:
             self._dialect.drop()
         self._share.end()
@@ -227,6 +231,8 @@ class Session:
 
     def _pace(self, done: bool) -> None:
         """Read on if everything is answered; otherwise answer the rest first."""
+        if done and self._reading and not self.client.outbox and self._host.owed() == 0.0:
+            return  # as nearly always
         if self._transport.is_closing():
             return
         if done and not self._reading:
@@ -320,7 +326,7 @@ class Session:
 
     def _write(self, data: bytes) -> None:
         self._share.left(len(data))
-        self._transport.write(data)
+        self._put_out(data)
 
     def _wait(self) -> None:
         if self._held.need > self._gate.safe and self._host.server.store.broken:
