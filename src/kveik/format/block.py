@@ -95,10 +95,18 @@ class Block:
         if self._beside_prefix(key) != 0:
             return ABSENT, ABSENT
         self._fetch_ends()
-        at = self._search(key, 0)
-        if not self._has_head(at, head_of(key, self._prefix_size)) or self._order(at, key) != 0:
+        head = head_of(key, self._prefix_size)
+        at = self._first(head)
+        if not self._has_head(at, head):
             return ABSENT, ABSENT
-        return self.start(at), self.end(at)
+        end = self.end(at)
+        self._fetched = self.data[end - 1]  # with the entry's beginning, which is next
+        if self._order(at, key) != 0:
+            at = self._search(key, 0)  # several may have this head
+            if not self._has_head(at, head) or self._order(at, key) != 0:
+                return ABSENT, ABSENT
+            end = self.end(at)
+        return self.start(at), end
 
     def _search(self, key: bytes, behind: i64) -> i64:
         """The first entry above `key`, or, where behind is 0, not below it.
@@ -109,7 +117,7 @@ class Block:
         low = self._first(head)
         if not self._has_head(low, head):
             return low
-        self._fetched = self.data[self.end(low) - 1]  # with the entry's beginning, which is next
+        self._fetched = self.data[self.end(low) - 1]
         if self._order(low, key) >= behind:
             return low
         low += 1
