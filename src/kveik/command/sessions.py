@@ -1,11 +1,11 @@
 """Commands on the connection itself: PING ECHO HELLO SELECT AUTH QUIT RESET.
 
-Called through the registry; `enter` and `leave` by the session.
+Called through the registry; `locate`, `enter` and `leave` by the session.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from kveik.command import monitor, multi, pubsub
 from kveik.command.access import log_in
@@ -25,6 +25,7 @@ UNGREETED = (
     "protocol version at the same time"
 )
 DEFAULT_USER: Final = b"default"
+LOOPBACK: Final = ("127.", "::1")
 REDIS_VERSION = "7.0.15"  # whose commands and replies Kveik follows; clients choose features by it
 
 
@@ -75,6 +76,13 @@ def reset(client: Client, args: list[bytes]) -> object:
     client.authenticated = not client.server.password
     client.settle()
     return Simple(b"RESET")
+
+
+def locate(client: Client, peer: Any, here: Any) -> None:
+    """Note the two ends of a connection, as its socket names them: tuples, but for a local file."""
+    client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+    client.loopback = not isinstance(peer, tuple) or peer[0].startswith(LOOPBACK)
+    client.local = f"{here[0]}:{here[1]}" if isinstance(here, tuple) else ""
 
 
 def enter(client: Client) -> None:

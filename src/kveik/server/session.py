@@ -27,7 +27,6 @@ from kveik.wire import detect
 from kveik.wire.http import NOT_YET
 
 AUTO: Final = "auto"
-LOOPBACK: Final = ("127.", "::1")
 
 log = logging.getLogger("kveik")
 
@@ -54,7 +53,6 @@ class Session(Waiter):
         self._load = load
         self._loading = False  # a command is parked
         self._transport: Any = None
-        self._put_out: Any = None  # its write
         self._dialect: Dialect | None = None
         self._first = b""  # bytes that came before the protocol was known
         self._held = Held()
@@ -77,13 +75,10 @@ class Session(Waiter):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._put_out = transport.write
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
         peer = transport.get_extra_info("peername")
         here = transport.get_extra_info("sockname")
-        self.client.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
-        self.client.loopback = not isinstance(peer, tuple) or peer[0].startswith(LOOPBACK)
-        self.client.local = f"{here[0]}:{here[1]}" if isinstance(here, tuple) else ""
+        sessions.locate(self.client, peer, here)
         sessions.enter(self.client)
         if self._protocol != AUTO:
             self._dialect = speak(self._protocol, self._host, self.client)
@@ -142,7 +137,6 @@ class Session(Waiter):
         self._ended = True
         self._held.drop()
         self._transport = None
-        self._put_out = None
         if self._dialect is not None and not self._loading:
             self._dialect.drop()
         self._share.end()
@@ -326,7 +320,7 @@ class Session(Waiter):
 
     def _write(self, data: bytes) -> None:
         self._share.left(len(data))
-        self._put_out(data)
+        self._transport.write(data)
 
     def _wait(self) -> None:
         if self._held.need > self._gate.safe and self._host.server.store.broken:
