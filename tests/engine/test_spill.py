@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.engine.support.driver import Driver, put
 from tests.engine.support.made import contents_after, flush_job
 from tests.engine.support.sources import NOW, read_tables
+from tests.engine.support.stores import flip
 from tests.format.records import Commit, writes_of
 
 from kveik.disk.faulty import FaultyDisk, fail_each
@@ -19,6 +20,7 @@ from kveik.engine.job import perform
 from kveik.engine.memtable import Memtable
 from kveik.engine.spill import spill_name, write_spill
 from kveik.format.jobs import half_made_end
+from kveik.format.segment import HEAD_SIZE
 from kveik.limits import MAX_HELD
 from kveik.model import BYTES, DELETED, JSON, TEXT
 
@@ -120,3 +122,25 @@ def test_one_that_is_damaged_makes_no_table() -> None:
     job.spill = name
     with pytest.raises(Exception, match="missing or damaged"):
         perform(disk, job)
+
+
+def test_one_that_is_damaged_gives_way_to_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = MemoryDisk()
+    spoilt: list[str] = []
+    open_ = disk.open
+
+    def spoil(name: str, *, writable: bool = False) -> object:
+        if name.endswith("-spill.new") and name not in spoilt:
+            spoilt.append(name)
+            flip(disk, name, HEAD_SIZE + 40)
+        return open_(name, writable=writable)
+
+    monkeypatch.setattr(disk, "open", spoil)
+    driver = Driver(disk)
+    driver.open()
+    history_of(driver)
+    assert spoilt
+    assert driver.upkeep.flushes >= len(spoilt)
+    assert not any(name.endswith(".new") for name in disk.names())
+    driver.check()
+    driver.close()

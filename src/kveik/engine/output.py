@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kveik.disk.api import Disk, File
 from kveik.engine.builder import TableBuilder
+from kveik.engine.leftovers import remove_quietly
 from kveik.engine.ranges import Ranges
 from kveik.format.coding import read_i64_le
 from kveik.format.entry import TOMBSTONE
@@ -134,10 +135,7 @@ class Output:
         """The job has failed: remove what it made."""
         self._close()
         for name in self._names:
-            try:
-                self._disk.remove(name)
-            except OSError:
-                pass  # removed when the directory is next opened
+            remove_quietly(self._disk, name)
 
     def _close(self) -> None:
         self._builder = None

@@ -10,6 +10,7 @@ import secrets
 from typing import Final
 
 from kveik.disk.api import Disk, File
+from kveik.engine.leftovers import remove_quietly
 from kveik.format.segment import SegmentHead, encode_head, segment_name
 from kveik.native import i64
 
@@ -84,7 +85,8 @@ def create_segment(
         if file is not None:
             file.close()
         for leftover in (name + NEW_SUFFIX, name, spare):
-            _remove_quietly(disk, leftover)
+            if leftover:
+                remove_quietly(disk, leftover)
         raise
     return Segment(file, number, salt, size)
 
@@ -114,14 +116,6 @@ def _fill(file: File, size: i64) -> None:
         part: i64 = min(size - at, len(ZEROS))
         file.write(at, [ZEROS if part == len(ZEROS) else ZEROS[:part]])
         at += part
-
-
-def _remove_quietly(disk: Disk, name: str) -> None:
-    try:
-        if name:
-            disk.remove(name)
-    except OSError:
-        pass  # what is left is removed when the directory is next opened
 
 
 class SegmentJob:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.disk.api import Disk, File
+from kveik.engine.leftovers import remove_quietly
 from kveik.engine.memtable import Memtable
 from kveik.format.jobs import half_made_end
 from kveik.format.record import RecordWriter, commit_size, plain_size
@@ -41,16 +42,8 @@ def write_spill(disk: Disk, name: str, number: i64, memtable: Memtable) -> i64:
     finally:
         file.close()
         if not done:
-            remove_spill(disk, name)
+            remove_quietly(disk, name)
     return commits
-
-
-def remove_spill(disk: Disk, name: str) -> None:
-    """Take it away; one that cannot be removed goes when the directory is next opened."""
-    try:
-        disk.remove(name)
-    except OSError:
-        pass
 
 
 def _write(file: File, number: i64, memtable: Memtable) -> i64:

@@ -15,15 +15,16 @@ from typing import Final
 from kveik.disk.api import Disk
 from kveik.engine import picker
 from kveik.engine.lanes import Lane
+from kveik.engine.leftovers import remove_quietly
 from kveik.engine.log import FULL
 from kveik.engine.manifest import Manifest
 from kveik.engine.manual import pick_between
 from kveik.engine.memtable import Memtable
 from kveik.engine.picker import Compaction
 from kveik.engine.segment import sync_segment
-from kveik.engine.spill import remove_spill, spill_name, write_spill
+from kveik.engine.spill import spill_name, write_spill
 from kveik.engine.store import Store
-from kveik.errors import ClosedError, DiskFullError
+from kveik.errors import ClosedError, CorruptionError, DiskFullError
 from kveik.format.edit import Edit
 from kveik.format.jobs import CompactJob, FlushJob, Job, Outcome, half_made_end
 from kveik.format.segment import segment_name, segment_number
@@ -90,7 +91,6 @@ class TableWork(Work):
         self.edit = Edit([], [])
         self.memtables: list[Memtable] = []  # that become a table
         self.segments: list[i64] = []  # that hold them
-        self.spills = False  # the one memtable is written out for it
 
     def _perform(self) -> None:
         if self.memtables:
@@ -107,18 +107,21 @@ class TableWork(Work):
             raise
 
     def _run(self, job: Job) -> Outcome:
-        if not self.spills or not isinstance(job, FlushJob):
+        if not isinstance(job, FlushJob) or not job.spill:
             return self._lane.run(job)
-        name = spill_name(job.table, job.token)
+        name = job.spill
         try:
             job.spilled = write_spill(self.disk, name, job.table, self.memtables[0])
         except OSError:
-            return self._lane.run(job)  # from the segments; perhaps there is room for that
-        job.spill = name
+            job.spill = ""  # from the segments; perhaps there is room for that
+            return self._lane.run(job)
         try:
             return self._lane.run(job)
+        except CorruptionError:
+            job.spill = ""  # the segments say the same
+            return self._lane.run(job)
         finally:
-            remove_spill(self.disk, name)
+            remove_quietly(self.disk, name)
 
     def _name_tables(self, end: str) -> None:
         try:
@@ -137,10 +140,7 @@ class TableWork(Work):
         for info in self.outcome.tables:
             name = table_name(info.number)
             for made in (name, name + end):
-                try:
-                    self.disk.remove(made)
-                except OSError:
-                    pass  # not there, or removed when the directory is next opened
+                remove_quietly(self.disk, made)
 
     def _find_segments(self) -> None:
         """All before the first that is still needed, those that nothing was written to included."""
@@ -260,7 +260,8 @@ class Upkeep:
         )
         work = TableWork(FLUSH, self._disk, self._lanes[FLUSH], self._manifest, job, 0)
         work.memtables = memtables[first:]
-        work.spills = len(work.memtables) == 1 and oldest.overwritten()
+        if len(work.memtables) == 1 and oldest.overwritten():
+            job.spill = spill_name(job.table, job.token)
         work.edit.log = memtables[first - 1].segment
         work.edit.lsn = job.upto
         work.edit.next_table = self._next_table
