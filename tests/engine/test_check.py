@@ -22,15 +22,24 @@ from tests.engine.support.stores import disk_with, flip, overwrite, put, reopen,
 from kveik.disk.faulty import FaultyDisk
 from kveik.disk.memory import MemoryDisk
 from kveik.engine.check import Report, check_directory
-from kveik.engine.findings import Finding
+from kveik.engine.check_table import TableCheck
+from kveik.engine.findings import Finding, Findings, Tally
 from kveik.engine.manifest import open_manifest
 from kveik.engine.sequential import SequentialTable
 from kveik.errors import KveikError, LockedError, NewerFormatError, NotKveikError
 from kveik.format.block_writer import BlockWriter
 from kveik.format.codec import NONE, seal, seed
 from kveik.format.edit import Edit
+from kveik.format.filter import MANY_BITS
 from kveik.format.segment import HEAD_SIZE, segment_name
-from kveik.format.table import FOOTER_SIZE, TableInfo, table_name
+from kveik.format.table import (
+    FOOTER_SIZE,
+    VERSION,
+    Footer,
+    TableInfo,
+    encode_footer,
+    table_name,
+)
 
 WHOLE = files()
 
@@ -291,6 +300,20 @@ def test_a_key_that_its_filter_denies_is_named(disk: MemoryDisk) -> None:
     assert "the filter denies a key (key 0:'kez04" in found
     assert "a block goes on past its separator" in found
     assert "a block begins before the last one ends" in found
+
+
+def test_a_table_of_version_1_has_filters_of_the_size_that_this_version_said() -> None:
+    keys = [b"\x00key%03d" % number for number in range(60)]
+    disk = MemoryDisk()
+    entries = dict.fromkeys(keys, plain(b"x"))
+    info = make_table(disk, 3, entries, filter_bits=MANY_BITS)
+    for version, right in ((VERSION, True), (1, False)):
+        footer = Footer(3, info.root_offset, info.root_size, info.entries, version)
+        overwrite(disk, table_name(3), info.size - FOOTER_SIZE, encode_footer(footer))
+        findings = Findings()
+        TableCheck(disk, table_name(3), info, findings, Tally(0, None)).run()
+        what = [finding.what for finding in findings.items]
+        assert what == ([] if right else ["a filter of 192 bytes for 60 keys"])
 
 
 def read_values(disk: MemoryDisk, number: int) -> list[bytes]:

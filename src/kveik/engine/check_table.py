@@ -12,7 +12,7 @@ from kveik.engine.survey_table import Part, Place, TableSurvey
 from kveik.format.block import Block
 from kveik.format.block_writer import BlockWriter
 from kveik.format.entry import expires_at
-from kveik.format.filter import LINE, hash_key, may_contain
+from kveik.format.filter import BITS_PER_KEY, LINE, filter_lines, hash_key, may_contain
 from kveik.format.record import EXPIRES_BIT
 from kveik.format.table import FOOTER_SIZE, TableInfo, bounds, coalesce, table_number
 from kveik.limits import DATABASES, MAX_HELD
@@ -117,9 +117,13 @@ class TableCheck:
         self._in_part = 0
 
     def _check_filter_size(self, part: Part) -> None:
-        """Whole lines; whether they are enough the keys say, none of which may be denied."""
-        size = len(part.bloom)
-        if not self._lost and (size % LINE != 0 or (size == 0) != (self._in_part == 0)):
+        """Whole lines, of which only version 1 says how many; no key may be denied by them."""
+        size: i64 = len(part.bloom)
+        footer = self.survey.footer
+        wrong = size % LINE != 0 or (size == 0) != (self._in_part == 0)
+        if footer is not None and footer.version == 1:
+            wrong = size != LINE * filter_lines(self._in_part, BITS_PER_KEY)
+        if wrong and not self._lost:
             self._damage(part.offset, f"a filter of {size} bytes for {self._in_part} keys")
 
     def _check_order_of(self, index: Block, offset: i64, what: str) -> None:

@@ -35,10 +35,15 @@ def hash_keys(keys: list[bytes], hashes: BytesWriter) -> None:
         write_i32_le(hashes, signed(number))
 
 
+def filter_lines(count: i64, bits_per_key: i64) -> i64:
+    """How many lines the filter over so many keys has."""
+    return (count * bits_per_key + 8 * LINE - 1) // (8 * LINE)
+
+
 def build(hashes: bytes, bits_per_key: i64) -> bytes:
     """The filter over keys with these hashes (see hash_keys)."""
     count: i64 = len(hashes) // 4
-    lines: i64 = (count * bits_per_key + 8 * LINE - 1) // (8 * LINE)
+    lines: i64 = filter_lines(count, bits_per_key)
     bits = BytesWriter()
     bits.write(bytes(lines * LINE))
     at: i64 = 0

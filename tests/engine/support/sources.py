@@ -10,6 +10,7 @@ from kveik.engine.builder import TableBuilder
 from kveik.engine.output import is_buried
 from kveik.engine.ranges import Ranges
 from kveik.engine.sequential import SequentialTable
+from kveik.format.filter import BITS_PER_KEY
 from kveik.format.jobs import CompactJob, half_made_end
 from kveik.format.table import TableInfo, table_name
 
@@ -62,8 +63,10 @@ def make_table(
     clears: Iterable[Clear] = (),
     *,
     block_size: int = 8192,
+    filter_bits: int = BITS_PER_KEY,
 ) -> TableInfo:
-    builder = TableBuilder(disk.create(table_name(number)), number, block_size=block_size)
+    file = disk.create(table_name(number))
+    builder = TableBuilder(file, number, block_size=block_size, filter_bits=filter_bits)
     for key in sorted(entries):
         builder.add(key, entries[key])
     builder.clears = list(clears)
