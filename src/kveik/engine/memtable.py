@@ -50,8 +50,7 @@ class Memtable:
 
     def get(self, key: bytes) -> Cell | None:
         """The newest cell of a key, also a tombstone or an expired one; LSN 0 if long safe."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         value = self._values.get(key)
         if isinstance(value, bytes):
             return Cell(BYTES, value, 0, self._unsynced.lsn_of(key))
@@ -60,7 +59,7 @@ class Memtable:
 
     def probe(self, key: bytes) -> object:
         """What stands for a key: its bytes if it is plain and safe, a Cell, or None."""
-        if self._late_keys:
+        if self._late_keys:  # spares most reads a call
             self._catch_up()
         value = self._values.get(key)
         if isinstance(value, bytes):
@@ -75,8 +74,7 @@ class Memtable:
 
     def settle(self, safe: i64) -> None:
         """Nobody waits any more for commits up to `safe`."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         self._unsynced.settle(safe)
 
     def empty(self) -> bool:
@@ -89,26 +87,24 @@ class Memtable:
         So it is where the last one ended early, or where keys are overwritten so often that little
         of what was logged is left.
         """
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         halves: i64 = 2 * self.logged // segment
         left: i64 = self.logged * len(self._values) // max(self._written, 1)
         return halves == 0 or (2 * left <= segment and halves < 2 * MAX_SPAN - 1)
 
     def live(self, database: i64) -> int:
         """How many keys of a database have a value, expired ones that nobody looked at included."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         return self._live[database]
 
     def apply(self, writes: Writes, lsn: i64, safe: i64) -> None:
         """Put the cells of one commit in; safe: the LSN up to which nobody waits for a sync."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         self.lsn = lsn
         self._written += writes.count
         keys = writes.keys
         cells = writes.cells
+        plain: list[bytes] = []
         at: i64 = 0
         while at < writes.count:
             cell = cells[at]
@@ -116,12 +112,13 @@ class Memtable:
                 self._clear(keys[at], cell.data, lsn)
             elif is_plain(cell):
                 self._put(keys[at], cell.data, False)
+                plain.append(keys[at])
             else:
                 cell.lsn = lsn
                 self._put(keys[at], cell, cell.kind == DELETED)
             at += 1
         if lsn > safe:
-            self._unsynced.note(plain_keys(writes), lsn)
+            self._unsynced.note(plain, lsn)
 
     def put_plain(self, key: bytes, data: bytes, lsn: i64, safe: i64) -> None:
         """As apply, for a commit of one plain value."""
@@ -129,9 +126,7 @@ class Memtable:
             self._late_lsn = lsn
         self._late_keys.append(key)
         self._late_values.append(data)
-        self._be_late(lsn, safe)
-        if len(data) > MAX_LATE and self._late_keys:
-            self._catch_up()  # what it overwrites is not held any longer
+        self._be_late(lsn, safe, len(data))
 
     def put_run(self, keys: list[bytes], values: list[bytes], lsn: i64, safe: i64) -> None:
         """As put_plain for each key with its value; lsn: of the first commit."""
@@ -139,12 +134,13 @@ class Memtable:
             self._late_lsn = lsn
         self._late_keys.extend(keys)
         self._late_values.extend(values)
-        self._be_late(lsn + len(keys) - 1, safe)
+        self._be_late(lsn + len(keys) - 1, safe, 0)
 
-    def _be_late(self, lsn: i64, safe: i64) -> None:
+    def _be_late(self, lsn: i64, safe: i64, size: i64) -> None:
+        """size: bytes of a value; what a large one overwrites is not held any longer."""
         self.lsn = lsn
         self._late_safe = lsn <= safe
-        if len(self._late_keys) >= TOGETHER:
+        if len(self._late_keys) >= TOGETHER or size > MAX_LATE:
             self._catch_up()
 
     def _catch_up(self) -> None:
@@ -155,6 +151,8 @@ class Memtable:
         """
         keys = self._late_keys
         values = self._late_values
+        if not keys:
+            return
         self._fetch(keys)
         at: i64 = 0
         while at < len(keys):
@@ -211,14 +209,12 @@ class Memtable:
 
     def noted(self) -> i64:
         """How many keys the next page has to put in their places before it is read."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         return self._index.noted()
 
     def prepare(self, count: i64) -> bool:
         """Put up to so many of them there beforehand; False if there were none."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         return self._index.prepare(count)
 
     def page(self, start: bytes, stop: bytes, reverse: bool, count: i64) -> list[bytes]:
@@ -226,16 +222,14 @@ class Memtable:
 
         Never none while there are any.
         """
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         if reverse:
             return self._index.page_back(start, stop, count)
         return self._index.page(start, stop, count)
 
     def sample(self, start: bytes, stop: bytes, number: i64) -> bytes | None:
         """The key, of a tombstone perhaps, that a large number leads to; roughly in the range."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         return self._index.sample(start, stop, number)
 
     def overwritten(self) -> bool:
@@ -267,25 +261,13 @@ class Memtable:
 
     def __len__(self) -> int:
         """Keys, those of tombstones included."""
-        if self._late_keys:
-            self._catch_up()
+        self._catch_up()
         return len(self._values)
 
 
 def is_plain(cell: Cell) -> bool:
     """Whether its data is all there is to it: bytes that never expire."""
     return cell.kind == BYTES and cell.expires == 0
-
-
-def plain_keys(writes: Writes) -> list[bytes]:
-    """The keys under which a commit writes plain values."""
-    keys: list[bytes] = []
-    at: i64 = 0
-    while at < writes.count:
-        if is_plain(writes.cells[at]):
-            keys.append(writes.keys[at])
-        at += 1
-    return keys
 
 
 def _is_tombstone(value: object) -> bool:
