@@ -7,9 +7,9 @@ Imports nothing of ours; anybody may import it.
 from __future__ import annotations
 
 try:
-    from mypy_extensions import i32, i64, mypyc_attr, u8
+    from mypy_extensions import i16, i32, i64, mypyc_attr, u8
 except ImportError:  # uncompiled, and nothing else installed
-    i32 = i64 = u8 = int  # type: ignore[misc]
+    i16 = i32 = i64 = u8 = int  # type: ignore[misc]
 
     def mypyc_attr(*attrs, **kwattrs):  # type: ignore
         """Do nothing: attributes only speak to the compiler."""
@@ -22,4 +22,4 @@ except ImportError:
     from threading import Lock  # type: ignore[assignment]
 
 
-__all__ = ["Lock", "i32", "i64", "mypyc_attr", "u8"]
+__all__ = ["Lock", "i16", "i32", "i64", "mypyc_attr", "u8"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 try:
     from librt.strings import (
         BytesWriter,
+        read_i16_be,
         read_i32_be,
         read_i32_le,
         read_i64_be,
@@ -20,6 +21,7 @@ try:
 except ImportError:
     from kveik.format.portable import (  # type: ignore[assignment]
         BytesWriter,
+        read_i16_be,
         read_i32_be,
         read_i32_le,
         read_i64_be,
@@ -33,6 +35,7 @@ from kveik.native import i32, i64, u8
 
 __all__ = [
     "BytesWriter",
+    "read_i16_be",
     "read_i32_be",
     "read_i32_le",
     "read_i64_be",

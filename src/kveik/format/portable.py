@@ -5,7 +5,7 @@ Only `coding` imports this module. Same names, same bytes; slower.
 
 from __future__ import annotations
 
-from kveik.native import i32, i64
+from kveik.native import i16, i32, i64
 
 
 class BytesWriter:
@@ -46,6 +46,10 @@ def write_i32_be(out: BytesWriter, number: i32, /) -> None:
 
 def write_i64_le(out: BytesWriter, number: i64, /) -> None:
     out.write(int(number).to_bytes(8, "little", signed=True))
+
+
+def read_i16_be(data: bytes, index: i64, /) -> i16:
+    return i16(int.from_bytes(data[index : index + 2], "big", signed=True))
 
 
 def read_i32_le(data: bytes, index: i64, /) -> i32:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from kveik.errors import ProtocolError
-from kveik.format.coding import read_i64_be
+from kveik.format.coding import read_i16_be, read_i64_be
 from kveik.limits import ITEM_SIZE, MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
 from kveik.native import i64
 from kveik.wire.inline import split_line
 
 CR: Final = 13
 LF: Final = 10
+CRLF: Final = 0x0D0A
 STAR: Final = 42
 DOLLAR: Final = 36
 ZERO: Final = 48
@@ -46,7 +47,7 @@ class RequestDecoder:
     def __init__(self) -> None:
         self.key = b""  # of the request that `short` has found
         self.value = b""
-        self.values: list[bytes] = []  # of the requests that `sets` has taken
+        self.values: list[bytes] = []  # of the SETs that `run` has taken
         self._data = b""
         self._at: i64 = 0  # behind the last thing that was parsed
         self._later: list[bytes] = []  # came while a long argument is incomplete
@@ -56,7 +57,7 @@ class RequestDecoder:
         self._missing: i64 = 0  # arguments of the unfinished request
         self._size: i64 = 0  # bytes of its arguments
         self._after: i64 = 0  # behind the line that _length read
-        self._began: i64 = 0  # where `gets` or `sets` did
+        self._began: i64 = 0  # where `run` did
 
     def feed(self, data: bytes) -> None:
         if self._want > 0:
@@ -117,54 +118,36 @@ class RequestDecoder:
             return SET
         return OTHER
 
-    def gets(self, prefix: bytes) -> list[bytes]:
-        """The keys, behind a prefix, of the plain GETs that come next, at most RUN; all are taken.
+    def run(self, kind: i64, prefix: bytes) -> list[bytes]:
+        """The keys, behind a prefix, of the plain GETs, or SETs, that come next, at most RUN.
 
-        `give_back` takes back those that cannot be answered.
+        All are taken, and `values` has the SETs' values; `give_back` takes back those that cannot
+        be answered.
         """
-        data = self._data
-        keys: list[bytes] = []
-        at = self._at
-        self._began = at
-        last: i64 = len(data) - HEAD - SHORTEST
-        if self._want > 0 or self._missing > 0:
-            return keys
-        while at <= last and len(keys) < RUN:
-            head: i64 = read_i64_be(data, at)
-            name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
-            if head != _TWO or name != _GET:
-                break
-            end = self._argument(at + HEAD)
-            if end < 0:
-                break
-            keys.append(prefix + data[self._after : end])
-            at = end + 2
-        self._at = at
-        return keys
-
-    def sets(self, prefix: bytes) -> list[bytes]:
-        """As gets, for SETs; `values` has their values."""
         data = self._data
         keys: list[bytes] = []
         values: list[bytes] = []
         self.values = values
         at = self._at
         self._began = at
-        last: i64 = len(data) - HEAD - SHORTEST
         if self._want > 0 or self._missing > 0:
             return keys
+        count: i64 = _TWO if kind == GET else _THREE
+        called: i64 = _GET if kind == GET else _SET
+        last: i64 = len(data) - HEAD - SHORTEST
         while at <= last and len(keys) < RUN:
             head: i64 = read_i64_be(data, at)
             name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
-            if head != _THREE or name != _SET:
+            if head != count or name != called:
                 break
             end = self._argument(at + HEAD)
             start = self._after
-            stop = self._second(end)
+            stop = end if kind == GET else self._second(end)
             if stop < 0:
                 break
             keys.append(prefix + data[start:end])
-            values.append(data[self._after : stop])
+            if kind == SET:
+                values.append(data[self._after : stop])
             at = stop + 2
         self._at = at
         return keys
@@ -187,6 +170,8 @@ class RequestDecoder:
         """The end of the argument whose length stands at `at`; _after: its start. -1: not plain."""
         data = self._data
         end: i64 = len(data)
+        if at + SHORTEST > end:
+            return -1
         size: i64 = 0
         byte: i64 = data[at]
         while byte >= ZERO and byte <= NINE:
@@ -195,12 +180,13 @@ class RequestDecoder:
             if size < 1 or size > SHORT or at >= end:
                 return -1
             byte = data[at]
-        stop: i64 = at + 2 + size
-        if size < 1 or stop + 2 > end or byte != CR or data[at + 1] != LF:
+        start: i64 = at + 2
+        stop: i64 = start + size
+        if size < 1 or stop + 2 > end or i64(read_i16_be(data, at)) != CRLF:
             return -1
-        if data[stop] != CR or data[stop + 1] != LF:
+        if i64(read_i16_be(data, stop)) != CRLF:
             return -1
-        self._after = at + 2
+        self._after = start
         return stop
 
     def next(self) -> list[bytes] | None:
@@ -258,24 +244,12 @@ class RequestDecoder:
         at += 4
         arguments: list[bytes] = []
         while missing > 0:
-            if end - at < SHORTEST or data[at] != DOLLAR:
+            if at >= end or data[at] != DOLLAR:
                 return None
-            size: i64 = 0
-            at += 1
-            byte: i64 = data[at]
-            while byte >= ZERO and byte <= NINE:
-                size = size * 10 + byte - ZERO
-                at += 1
-                if size < 1 or size > SHORT or at >= end:
-                    return None
-                byte = data[at]
-            start: i64 = at + 2
-            stop: i64 = start + size
-            if size < 1 or stop + 2 > end or byte != CR or data[at + 1] != LF:
+            stop = self._argument(at + 1)
+            if stop < 0:
                 return None
-            if data[stop] != CR or data[stop + 1] != LF:
-                return None
-            arguments.append(data[start:stop])
+            arguments.append(data[self._after : stop])
             at = stop + 2
             missing -= 1
         self._at = at
