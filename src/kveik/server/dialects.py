@@ -25,6 +25,7 @@ class Dialect:
         self._host = host
         self._client = client
         self.need: i64 = 0
+        self.drained = False  # the last step has answered all that had come
         self.parked: Parked | None = None  # what the current request waits for
         self.pages: Pages | None = None  # a long reply of which only a part has been gathered
         self._part: i64 = 0  # its next one
@@ -118,6 +119,7 @@ class RedisDialect(Dialect):
         self._request = RedisRequest(client, host.finder)
 
     def feed(self, data: bytes) -> None:
+        self.drained = False
         self._decoder.feed(data)
 
     def step(self) -> i64:
@@ -134,9 +136,11 @@ class RedisDialect(Dialect):
                 return 0
             kind = decoder.short()
             if kind != OTHER and self._short(kind, decoder.key, decoder.value):
-                if not decoder.more():
-                    return 1
-                return 1 + (self._sets() if kind == SET else self._gets())
+                answered: i64 = 1
+                if decoder.more():
+                    answered += self._sets() if kind == SET else self._gets()
+                self.drained = not decoder.more()
+                return answered
             args = decoder.next() if kind == OTHER else self._spelled(kind)
             if args is None:
                 return 0
@@ -194,7 +198,7 @@ class RedisDialect(Dialect):
     def _gets(self) -> i64:
         """Answer the GETs that come next, as far as they are as plain as the one before them."""
         decoder = self._decoder
-        keys = decoder.gets(PREFIXES[self._client.database])
+        keys = decoder.run(GET, PREFIXES[self._client.database])
         if not keys:
             return 0
         answered = self._host.get_run(keys)
@@ -205,7 +209,7 @@ class RedisDialect(Dialect):
     def _sets(self) -> i64:
         """As _gets, for SETs."""
         decoder = self._decoder
-        keys = decoder.sets(PREFIXES[self._client.database])
+        keys = decoder.run(SET, PREFIXES[self._client.database])
         if not keys:
             return 0
         host = self._host

@@ -118,10 +118,9 @@ class Gate:
     def _start(self, sync: bool) -> None:
         if sync:
             self._wanted = False
-        group = self._store.take(sync)
+        group = self._take(sync)
         if group is None:
             return
-        self._taken = group.lsn
         if not sync or self._server.connections <= 1 or self._cost < CHEAP_SYNC:
             self._perform_here(group)
         else:
@@ -131,10 +130,9 @@ class Gate:
         """Let another group set out while others are under way, if it may."""
         if not self._has_lane():
             return
-        group = self._store.take(True)
+        group = self._take(True)
         if group is None:
             return
-        self._taken = group.lsn
         lane: i64 = 0
         while any([flight.lane == lane for flight in self._flights]):
             lane += 1
@@ -225,6 +223,12 @@ class Gate:
     def sync_now(self) -> None:
         """Sync what was only written so far (durability "interval", once a second)."""
         if not self.busy and not self._store.broken:
-            group = self._store.take(True)
+            group = self._take(True)
             if group is not None:
                 self._hand_over(group)
+
+    def _take(self, sync: bool) -> Group | None:
+        group = self._store.take(sync)
+        if group is not None:
+            self._taken = group.lsn
+        return group

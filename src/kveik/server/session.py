@@ -53,6 +53,7 @@ class Session(Waiter):
         self._load = load
         self._loading = False  # a command is parked
         self._transport: Any = None
+        self._put: Any = None  # its `write`, looked up once
         self._dialect: Dialect | None = None
         self._first = b""  # bytes that came before the protocol was known
         self._held = Held()
@@ -75,10 +76,10 @@ class Session(Waiter):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._put = transport.write
         transport.set_write_buffer_limits(high=OUTPUT_BOUND)
-        peer = transport.get_extra_info("peername")
-        here = transport.get_extra_info("sockname")
-        sessions.locate(self.client, peer, here)
+        told = transport.get_extra_info
+        sessions.locate(self.client, told("peername"), told("sockname"))
         sessions.enter(self.client)
         if self._protocol != AUTO:
             self._dialect = speak(self._protocol, self._host, self.client)
@@ -136,7 +137,7 @@ class Session(Waiter):
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
         self._held.drop()
-        self._transport = None
+        self._transport = self._put = None
         if self._dialect is not None and not self._loading:
             self._dialect.drop()
         self._share.end()
@@ -213,11 +214,11 @@ class Session(Waiter):
                 self._put_aside(dialect.parked)
                 break
             left -= answered
-            if self.client.closing:
-                self._ended = True
+            self._ended = self.client.closing
+            if self._ended or dialect.pages is not None:
                 break
-            if dialect.pages is not None:
-                break
+            if dialect.drained:
+                return True
         return False
 
     def _room(self, dialect: Dialect) -> bool:
@@ -320,7 +321,7 @@ class Session(Waiter):
 
     def _write(self, data: bytes) -> None:
         self._share.left(len(data))
-        self._transport.write(data)
+        self._put(data)
 
     def _wait(self) -> None:
         if self._held.need > self._gate.safe and self._host.server.store.broken:
@@ -349,8 +350,7 @@ class Session(Waiter):
         if self._dialect is not None:
             size += self._dialect.waiting()
         if self._transport is not None:
-            unsent: i64 = self._transport.get_write_buffer_size()
-            size += unsent
+            size += i64(self._transport.get_write_buffer_size())
         return size
 
     def _turn_away(self, why: str) -> None:
