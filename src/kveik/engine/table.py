@@ -95,11 +95,7 @@ class Table:
         number = root.upper_bound(key)
         if number == root.count or (number == 0 and key < self.info.low):
             return False
-        partition = self.partitions[number]
-        if partition is None:
-            raise PartitionFault(self, root, number)
-        assert isinstance(partition, Partition)
-        partition.used = True
+        partition = self.get_partition(number)
         if hashed != UNKNOWN and not may_contain(partition.filter, hashed):
             return False
         place = partition.upper_bound(key)

@@ -8,6 +8,7 @@ so the manifest does not either. Called by views and upkeep, on the thread of tr
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 from kveik.disk.api import Disk
 from kveik.engine.cache import Cache
@@ -19,6 +20,8 @@ from kveik.format.block_writer import BlockWriter
 from kveik.format.edit import Edit
 from kveik.format.table import TableInfo
 from kveik.native import i64
+
+FEW: Final = 4  # tables more than one, which are compared one by one
 
 
 class Level:
@@ -34,8 +37,15 @@ class Level:
 
     def table_at(self, key: bytes) -> Table | None:
         """The table that has a key if any of them has; its root is asked for the rest."""
-        at: i64 = 0 if self._highs.count == 1 else self._highs.upper_bound(key)
-        return self.tables[at] if at < self._highs.count else None
+        tables = self.tables
+        last: i64 = len(tables) - 1
+        at: i64 = 0
+        if last < FEW:
+            while at < last and key >= tables[at].info.high:
+                at += 1
+        else:
+            at = self._highs.upper_bound(key)
+        return tables[at] if at <= last else None
 
     def run(self, low: bytes, high: bytes) -> list[Table]:
         """The tables that may have keys from low to high (excluded)."""
@@ -74,6 +84,7 @@ class Version:
         self._files = files
         self.sorted_levels = [Level(tables) for tables in levels[1:] if tables]
         self.empty = not levels[0] and not self.sorted_levels
+        self.single = not levels[0] and len(self.sorted_levels) == 1  # at most one table has a key
         self._holders: i64 = 0
         for tables in levels:
             for table in tables:

@@ -130,14 +130,14 @@ class View:
 
     def _search(self, key: bytes) -> bool:
         version = self.version
-        levels = version.sorted_levels
-        alone = not version.levels[0] and len(levels) == 1
-        hashed: i64 = UNKNOWN if alone else hash_key(key)
+        hashed: i64 = UNKNOWN
+        if not version.single:
+            hashed = hash_key(key)
         for table in version.levels[0]:
             info = table.info
             if info.low <= key < info.high and self._knows(table, key, hashed):
                 return True
-        for level in levels:
+        for level in version.sorted_levels:
             candidate = level.table_at(key)
             if candidate is not None and self._knows(candidate, key, hashed):
                 return True

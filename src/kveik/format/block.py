@@ -33,6 +33,7 @@ HEAD: Final = 4  # bytes
 HEAD_BITS: Final = 0xFFFFFFFF
 ALL_BITS: Final = (1 << 62) - 1  # the most that is a machine number as it stands
 WIDE: Final = 16  # heads that fill a line of memory
+LINE: Final = 64  # bytes of memory that are fetched together
 
 
 def head_of(key: bytes, at: i64) -> i64:
@@ -66,7 +67,7 @@ class Block:
         self.data = data
         self.count = count
         self._prefix_size = prefix
-        # What `_begins` compares: reading the prefix itself would fetch another line of memory.
+        # What keys are compared with: reading the prefix would fetch another line of memory.
         start: i64 = self._entries - prefix
         self._opening: i64 = read_i64_be(data, start)
         self._closing: i64 = 0
@@ -94,19 +95,20 @@ class Block:
         """Where the value of a key begins and ends in `data`; (-1, -1) if the key is not here."""
         if self._beside_prefix(key) != 0:
             return ABSENT, ABSENT
-        self._fetch_ends()
-        head = head_of(key, self._prefix_size)
-        at = self._first(head)
-        if not self._has_head(at, head):
+        self._fetch_places()
+        at = self._with_head(head_of(key, self._prefix_size))
+        if at < 0:
             return ABSENT, ABSENT
         end = self.end(at)
-        self._fetched = self.data[end - 1]  # with the entry's beginning, which is next
-        if self._order(at, key) != 0:
-            at = self._search(key, 0)  # several may have this head
-            if not self._has_head(at, head) or self._order(at, key) != 0:
+        self._fetch_value(end)
+        start = self._value_of(at, key)
+        if start < 0:  # several may have this head
+            at = self._search(key, 0)
+            if at == self.count or self.key(at) != key:
                 return ABSENT, ABSENT
+            start = self.start(at)
             end = self.end(at)
-        return self.start(at), end
+        return start, end
 
     def _search(self, key: bytes, behind: i64) -> i64:
         """The first entry above `key`, or, where behind is 0, not below it.
@@ -114,9 +116,9 @@ class Block:
         `key` must begin with the prefix.
         """
         head = head_of(key, self._prefix_size)
-        low = self._first(head)
-        if not self._has_head(low, head):
-            return low
+        low = self._with_head(head)
+        if low < 0:
+            return ~low
         self._fetched = self.data[self.end(low) - 1]
         if self._order(low, key) >= behind:
             return low
@@ -130,21 +132,38 @@ class Block:
                 low = middle + 1
         return low
 
-    def _fetch_ends(self) -> None:
-        """Have the ends fetched into the processor's caches while the heads are waited for."""
-        step: i64 = HEAD * (self.count >> 2)
-        if step > 0:
-            data = self.data
-            place: i64 = self._ends + step
-            fetched: i64 = i64(read_i32_le(data, place))
-            fetched += i64(read_i32_le(data, place + step))
-            self._fetched = fetched + i64(read_i32_le(data, place + 2 * step))
+    def _fetch_places(self) -> None:
+        """Have heads and ends fetched into the processor's caches, all at once.
 
-    def _has_head(self, at: i64, head: i64) -> bool:
-        """Whether there is an entry `at` and this is its head."""
-        if at == self.count:
-            return False
-        return i64(read_i32_be(self.data, FIXED + HEAD * at)) & HEAD_BITS == head
+        The search would wait for one line of memory after the other.
+        """
+        data = self.data
+        stop: i64 = self._ends + 4 * self.count
+        step: i64 = stop >> 4
+        if step < LINE:
+            step = LINE
+        fetched: i64 = 0
+        at: i64 = LINE >> 1
+        while at < stop:
+            fetched += data[at]
+            at += step
+        self._fetched = fetched
+
+    def _fetch_value(self, end: i64) -> None:
+        """Have what lies before `end` fetched with the entry's beginning, which is read next."""
+        self._fetched = self.data[end - 1]
+        if end > LINE:
+            self._fetched += self.data[end - 1 - LINE]
+
+    def _with_head(self, head: i64) -> i64:
+        """The first entry that has this head; ~ the first that has a higher one if there is none.
+
+        That is negative, and the count stands for an entry that is not there.
+        """
+        at = self._first(head)
+        if at < self.count and i64(read_i32_be(self.data, FIXED + HEAD * at)) & HEAD_BITS == head:
+            return at
+        return ~at
 
     def _first(self, head: i64) -> i64:
         """The first entry whose head is not below this one; count if there is none.
@@ -175,23 +194,37 @@ class Block:
     def _beside_prefix(self, key: bytes) -> i64:
         """0 if the key begins with the prefix; else whether it is below (-1) or above (1) it."""
         prefix: i64 = self._prefix_size
-        if prefix == 0 or self._begins(key, prefix):
-            return 0
         size: i64 = len(key)
+        if prefix == 0:
+            return 0
+        if prefix <= 16 and prefix <= size and size >= 8:  # as nearly always
+            opening: i64 = read_i64_be(key, 0)
+            if prefix < 8:
+                if opening >> (64 - 8 * prefix) == self._opening:
+                    return 0
+            elif opening == self._opening and read_i64_be(key, prefix - 8) == self._closing:
+                return 0
         start: i64 = self._entries - prefix
         return compare(self.data, start, prefix, key, 0, size if size < prefix else prefix)
 
-    def _begins(self, key: bytes, prefix: i64) -> bool:
-        """Whether the key begins with a prefix that is not empty; False may also mean unknown."""
-        if len(key) < prefix or len(key) < 8:
-            return False
-        opening: i64 = read_i64_be(key, 0)
-        if prefix < 8:
-            return opening >> (64 - 8 * prefix) == self._opening
-        if opening != self._opening or read_i64_be(key, prefix - 8) != self._closing:
-            return False
-        rest: i64 = prefix - 16
-        return rest <= 0 or compare(self.data, self._entries - rest - 8, rest, key, 8, rest) == 0
+    def _value_of(self, at: i64, key: bytes) -> i64:
+        """Where the value of entry `at` begins if its key is `key`; else a negative number.
+
+        `key` must begin with the prefix, and the heads must be equal.
+        """
+        data = self.data
+        start = self._start(at)
+        suffix: i64 = data[start]
+        start += 1
+        if suffix >= SHORT:
+            suffix, start = read_varint(data, start - 1, len(data))
+        skip: i64 = self._prefix_size + HEAD
+        if suffix != len(key) - skip + HEAD:
+            return ABSENT
+        rest: i64 = suffix - HEAD
+        if rest > 0 and compare(data, start + HEAD, rest, key, skip, rest) != 0:
+            return ABSENT
+        return start + suffix
 
     def _order(self, at: i64, key: bytes) -> i64:
         """Whether the entry's key is below (-1), is (0) or is above (1) `key`.
