@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ from kveik.errors import DiskFullError, KveikError, NotKveikError, OpenError, St
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path / "db")
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path / "db") as db:
+        yield db
 
 
 def test_a_checkpoint_holds_what_was_there_and_is_a_database_of_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from kveik.errors import ReadOnlyError
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path)
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        yield db
 
 
 def test_if_absent_writes_only_where_there_is_no_value(db: Database) -> None:

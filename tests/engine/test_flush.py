@@ -166,19 +166,14 @@ def test_a_flipped_byte_in_a_commit_that_is_wanted_is_damage() -> None:
     assert disk.names() == [segment_name(1)]
 
 
-def test_commits_that_are_missing_between_segments_are_damage() -> None:
+@pytest.mark.parametrize(("before", "next_lsn", "lost"), [(1, 3, "2 to 2"), (2, 5, "3 to 4")])
+def test_commits_that_are_missing_between_segments_are_damage(
+    before: int, next_lsn: int, lost: str
+) -> None:
     disk = MemoryDisk()
-    make_segment(disk, 1, 1, [[put(b"\x00a", b"1")]])
-    lsn = make_segment(disk, 2, 3, [[put(b"\x00b", b"1")]])
-    with pytest.raises(CorruptionError, match="commits 2 to 2 are missing or damaged"):
-        perform(disk, flush_job([1, 2], lsn))
-
-
-def test_commits_that_are_missing_within_a_segment_are_damage() -> None:
-    disk = MemoryDisk()
-    make_segment(disk, 1, 1, [[put(b"\x00a", b"1")], [put(b"\x00b", b"1")]])
-    lsn = make_segment(disk, 2, 5, [[put(b"\x00c", b"1")]])
-    with pytest.raises(CorruptionError, match="commits 3 to 4 are missing") as caught:
+    make_segment(disk, 1, 1, [[put(b"\x00%d" % at, b"1")] for at in range(before)])
+    lsn = make_segment(disk, 2, next_lsn, [[put(b"\x00c", b"1")]])
+    with pytest.raises(CorruptionError, match=f"commits {lost} are missing or damaged") as caught:
         perform(disk, flush_job([1, 2], lsn))
     assert caught.value.file == segment_name(1)
 

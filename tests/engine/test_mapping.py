@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from pathlib import Path
 
 import pytest
@@ -81,8 +81,9 @@ def apply(db: Database, model: dict[object, object], kind: str, key: object, val
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path)
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        yield db
 
 
 def test_it_is_a_mutable_mapping_and_its_snapshot_a_mapping(db: Database) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ Txn = OptimisticTransaction
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    db = opened(tmp_path)
-    db.update({"a": 1, "b": 2, "c": 3})
-    return db
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        db.update({"a": 1, "b": 2, "c": 3})
+        yield db
 
 
 def later(db: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from kveik.limits import PAGE_BYTES, PAGE_ROWS, PAGE_STEPS
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path)
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        yield db
 
 
 @pytest.mark.parametrize("flushed", [False, True], ids=["in memory", "in tables"])

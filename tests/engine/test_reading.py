@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from kveik.engine.database import Database
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path)
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        yield db
 
 
 def pins(db: Database) -> int:

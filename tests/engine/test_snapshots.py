@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ MANY = 5000  # several pages
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Database:
-    return opened(tmp_path)
+def db(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as db:
+        yield db
 
 
 def test_a_snapshot_shows_one_instant_whatever_is_written_flushed_or_compacted(
