@@ -84,6 +84,7 @@ WALK_CHUNKS: Final = 4  # of each source that such a step looks at; they may be 
 WALK_LOADS: Final = 16  # blocks in the system's memory that such a step may fetch
 WALK_TEXT: Final = 16 * KIB  # bytes of keys that such a step compares with a pattern
 ITEM_SIZE: Final = 48  # bytes that a gathered key or value takes beside its own
+SMALL_READ: Final = 8 * KIB  # bytes that are answered together with what others have sent
 REQUESTS_A_TURN: Final = 1000  # of one connection before others have their turn (about 1 ms)
 
 # --- server: in all -----------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """The gate: a reply leaves when what it shows is safe, at the end of the loop's turn.
 
-Replies of one turn leave together: a client that waits for several is woken once, not by each. What
-is committed in a turn makes a group. It is performed on the loop itself where that is cheaper than
-handing it over: when there is no other connection to keep waiting, or while the disk syncs in less
-time than a hand-over takes. A slow disk has several syncs under way, each in a lane of its own.
+What has come in a turn is answered together, and its replies leave together: a client that waits
+for several is woken once, not by each. What is committed in a turn makes a group. It is performed
+on the loop itself where that is cheaper than handing it over: when there is no other connection to
+keep waiting, or while the disk syncs in less time than a hand-over takes. A slow disk has several
+syncs under way, each in a lane of its own.
 Invariants: `safe` never falls; groups are settled in the order in which they were taken, and none
 after one has failed; sessions are released in the order in which they came to wait. Called by the
 host and the sessions, on the loop's thread.
@@ -17,6 +18,7 @@ from typing import Final, Protocol
 
 from kveik.command.state import Server
 from kveik.engine.log import Group
+from kveik.limits import SMALL_READ
 from kveik.native import i64
 
 CHEAP_SYNC: Final = 0.00025  # seconds; below it a hand-over gains less than it costs
@@ -25,9 +27,14 @@ SAMPLE: Final = 16  # flights, the fastest of which tells what a sync takes
 
 
 class Waiter:
-    """Whoever holds replies back."""
+    """Whoever has requests to answer and holds replies back."""
+
+    def go_on(self) -> None:
+        """Answer what has come."""
+        raise NotImplementedError
 
     def release(self) -> None:
+        """More is safe."""
         raise NotImplementedError
 
 
@@ -77,6 +84,7 @@ class Gate:
         self._taken: i64 = 0  # the last commit of the last group
         self._scheduled = False
         self._wanted = False  # a sync, whatever the durability
+        self._asked: list[Waiter] = []  # to be answered at the end of this turn
         self._waiting: list[Waiter] = []
         self._leaving: list[Waiter] = []  # at the end of this turn
         self._cost = 0.0  # seconds a sync takes, lately
@@ -84,6 +92,18 @@ class Gate:
         self._sampled: i64 = 0
         self.safe: i64 = self._store.lsn()
         server.sync = self.sync_soon
+
+    def answer(self, waiter: Waiter, size: i64) -> None:
+        """Have it answer what has come, size bytes: at the end of this turn, one after the other.
+
+        So code and data that all of them need stay in the processor's caches, where they would be
+        replaced between two reads. At once if that keeps nobody waiting, or much has come.
+        """
+        if size > SMALL_READ or self._server.connections <= 1:
+            waiter.go_on()
+        else:
+            self._asked.append(waiter)
+            self.commit_soon()
 
     def wait(self, waiter: Waiter, need: i64) -> None:
         """Release the waiter once the commit `need` is safe, or sooner: then it asks again."""
@@ -105,7 +125,13 @@ class Gate:
         self.commit_soon()
 
     def _end_of_turn(self) -> None:
-        self._scheduled = False
+        asked = self._asked
+        self._asked = []
+        try:
+            for waiter in asked:
+                waiter.go_on()
+        finally:
+            self._scheduled = False
         leaving = self._leaving
         self._leaving = []
         if not self.busy:

@@ -107,7 +107,8 @@ class Session(Waiter):
         if self._delayed is not None:
             self._pause()  # one read is taken, to see whether it is still there
         elif not self._again:
-            self._turn()
+            self._again = True
+            self._gate.answer(self, len(data))
         self._share.look_after()
 
     def eof_received(self) -> bool:
@@ -174,7 +175,6 @@ class Session(Waiter):
         dialect = self._dialect
         if dialect is None or self._ended or self._loading:
             return
-        done = False
         try:
             if self.client.outbox:
                 self._tell(dialect)
@@ -249,7 +249,7 @@ class Session(Waiter):
         """Upkeep is behind: writers are slowed down, a little each time."""
         if not self._again:
             self._again = True
-            self._loop.call_later(self._host.pay(), self._next_turn)
+            self._loop.call_later(self._host.pay(), self.go_on)
 
     def _put_aside(self, parked: Parked) -> None:
         """The request goes on once its block is loaded, or once others have had their turn."""
@@ -299,9 +299,9 @@ class Session(Waiter):
     def _turn_soon(self) -> None:
         if not self._again:
             self._again = True
-            self._loop.call_soon(self._next_turn)
+            self._loop.call_soon(self.go_on)
 
-    def _next_turn(self) -> None:
+    def go_on(self) -> None:
         self._again = False
         self._turn()
 
