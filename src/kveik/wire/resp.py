@@ -14,11 +14,11 @@ from kveik.errors import ProtocolError
 from kveik.format.coding import read_i16_be, read_i64_be
 from kveik.limits import ITEM_SIZE, MAX_ARGUMENTS, MAX_INLINE, MAX_REQUEST, MAX_VALUE
 from kveik.native import i64
+from kveik.wire.alike import CRLF, Alike
 from kveik.wire.inline import split_line
 
 CR: Final = 13
 LF: Final = 10
-CRLF: Final = 0x0D0A
 STAR: Final = 42
 DOLLAR: Final = 36
 ZERO: Final = 48
@@ -135,20 +135,23 @@ class RequestDecoder:
         count: i64 = _TWO if kind == GET else _THREE
         called: i64 = _GET if kind == GET else _SET
         last: i64 = len(data) - HEAD - SHORTEST
+        alike = Alike()
         while at <= last and len(keys) < RUN:
             head: i64 = read_i64_be(data, at)
             name: i64 = read_i64_be(data, at + 6) & ~_LETTERS
             if head != count or name != called:
                 break
-            end = self._argument(at + HEAD)
-            start = self._after
-            stop = end if kind == GET else self._second(end)
-            if stop < 0:
-                break
-            keys.append(prefix + data[start:end])
+            if not alike.fits(data, at):
+                end = self._argument(at + HEAD)
+                start = self._after
+                stop = end if kind == GET else self._second(end)
+                if stop < 0:
+                    break
+                alike.learn(data, at, start, end, end if kind == GET else self._after, stop)
+            keys.append(prefix + data[alike.key : alike.end])
             if kind == SET:
-                values.append(data[self._after : stop])
-            at = stop + 2
+                values.append(data[alike.value : alike.stop])
+            at = alike.stop + 2
         self._at = at
         return keys
 
