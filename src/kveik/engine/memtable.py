@@ -236,14 +236,16 @@ class Memtable:
         """Whether most of what was written to it is no longer there; no range was deleted."""
         return self.clears.empty() and 2 * len(self) <= self._written
 
-    def parts(self, count: i64) -> Iterator[list[tuple[bytes, object]]]:
-        """What a frozen one holds, so many entries at a time: bytes of plain values, or cells.
+    def parts(self, count: i64) -> Iterator[tuple[list[bytes], list[object]]]:
+        """What a frozen one holds, so many entries at a time: keys; plain values' bytes, or cells.
 
-        In no order; beside the thread of truth too, if `overwritten` was asked on that before.
+        In no order; beside the thread of truth too, if `overwritten` was asked on that before. The
+        lists are made in loops so short that memory is waited for once for a dozen entries.
         """
-        entries = iter(self._values.items())
-        while part := list(islice(entries, count)):
-            yield part
+        keys = iter(self._values)
+        values = iter(self._values.values())
+        while part := list(islice(keys, count)):
+            yield part, list(islice(values, count))
 
     def absorb(self, newer: Memtable) -> None:
         """Take over what a newer memtable holds, which is then dropped."""

@@ -50,11 +50,13 @@ def _write(file: File, number: i64, memtable: Memtable) -> i64:
     writer = RecordWriter()
     size: i64 = HEAD_SIZE
     commits: i64 = 0
-    for part in memtable.parts(ENTRIES):
-        for key, value in part:
+    for keys, values in memtable.parts(ENTRIES):
+        at: i64 = 0
+        while at < len(keys):
             if writer.size == 0:
                 writer.begin(commits + 1)
-            _add(writer, key, value)
+            _add(writer, keys[at], values[at])
+            at += 1
             commits += 1
             if writer.size > RECORD_BYTES:
                 size += _end_record(writer, file, size)

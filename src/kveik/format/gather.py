@@ -68,11 +68,12 @@ class Gathered:
 
     def join(self, newer: Gathered) -> None:
         """Later commits, which left `newer`, follow. It is used up."""
-        first = newer.first()
-        for key, value in self.values.items():
-            first.setdefault(key, value)
-        self.values = newer.values
-        self.epochs += newer.epochs
+        if newer.values or newer.epochs:
+            first = newer.first()
+            for key, value in self.values.items():
+                first.setdefault(key, value)
+            self.values = newer.values
+            self.epochs += newer.epochs
         self.far.update(newer.far)
         self.special = self.special or newer.special
 
