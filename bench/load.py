@@ -48,7 +48,7 @@ class Figures:
 
 def make_cases(only: str = "") -> list[Case]:
     # A GET never waits for the disk, so one pair is enough to compare it.
-    tests = [("durable", "SET"), ("durable", "GET"), ("unsynced", "SET")]
+    tests = [("durable", "SET"), ("durable", "GET"), ("logged", "SET"), ("unsynced", "SET")]
     cases = [Case(*test, c, p) for test in tests for c in CLIENTS for p in PIPELINES]
     exact = [case for case in cases if case.name == only]  # "P=1" is in "P=16" too
     return exact or [case for case in cases if only.lower() in case.name.lower()]

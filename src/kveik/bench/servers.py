@@ -33,7 +33,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Pair:
-    """Two servers that make the same promise about the disk."""
+    """Two servers that make the same promise about the disk, or Redis none (unsynced)."""
 
     name: str
     kveik: Argv
@@ -44,6 +44,7 @@ class Pair:
 def make_pairs(python: str, disk: dict[str, str]) -> list[Pair]:
     return [
         Pair("durable", kveik_argv("always", python), redis_argv("always"), disk),
+        Pair("logged", kveik_argv("none", python), _redis("yes", "--appendfsync", "no")),
         Pair("unsynced", kveik_argv("none", python), redis_argv("none")),
     ]
 
