@@ -83,3 +83,16 @@ def test_one_that_fails_does_not_stop_the_others_for_good(
     other.data_received(GET)
     bench.loop.turn()
     assert transport.written == b"$5\r\nvalue\r\n"
+
+
+def test_nothing_is_answered_once_a_connection_was_cut_off(bench: Bench) -> None:
+    """By what it has asked for itself: here, a message that somebody is told of."""
+    session = bench.session
+    other, _ = bench.connect()
+    other.data_received(frame("SUBSCRIBE", "channel"))
+    bench.loop.turn()
+    other.client.wake = session.abort
+    session.data_received(frame("PUBLISH", "channel", "hello") + SET)
+    bench.loop.turn()
+    assert bench.transport.closed
+    assert bench.store.lsn() == 0

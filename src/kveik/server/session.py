@@ -214,7 +214,7 @@ class Session(Waiter):
                 self._put_aside(dialect.parked)
                 break
             left -= answered
-            self._ended = self.client.closing
+            self._ended = self._ended or self.client.closing
             if self._ended or dialect.pages is not None:
                 break
             if dialect.drained:
