@@ -44,8 +44,8 @@ class Pair:
 def make_pairs(python: str, disk: dict[str, str]) -> list[Pair]:
     return [
         Pair("durable", kveik_argv("always", python), redis_argv("always"), disk),
-        Pair("logged", kveik_argv("none", python), _redis("yes", "--appendfsync", "no")),
-        Pair("unsynced", kveik_argv("none", python), redis_argv("none")),
+        Pair("logged", kveik_argv("none", python), redis_argv("none")),
+        Pair("unsynced", kveik_argv("none", python), _redis("no")),
     ]
 
 
@@ -59,9 +59,8 @@ def kveik_argv(durability: str, python: str = sys.executable) -> Argv:
 
 def redis_argv(durability: str) -> Argv:
     """redis-server with the nearest promise to Kveik's."""
-    if durability == "none":
-        return _redis("no")
-    return _redis("yes", "--appendfsync", "always" if durability == "always" else "everysec")
+    synced = {"always": "always", "interval": "everysec", "none": "no"}
+    return _redis("yes", "--appendfsync", synced[durability])
 
 
 def _redis(appendonly: str, *more: str) -> Argv:
