@@ -3,6 +3,7 @@ waiting or a ProtocolError."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -20,26 +21,33 @@ def encode(*args: bytes) -> bytes:
     return b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a) for a in args)
 
 
-def decode(*pieces: bytes) -> list[Request]:
+def carefully(decoder: RequestDecoder) -> Iterator[Request]:
+    """The requests that are there."""
+    while (request := decoder.next()) is not None:
+        yield request
+
+
+Take = Callable[[RequestDecoder], Iterator[Request]]
+
+
+def arriving(pieces: Iterable[bytes], take: Take) -> Iterator[Request]:
     """Every request, asked for after each piece as a session does."""
     decoder = RequestDecoder()
-    requests: list[Request] = []
     for piece in pieces:
         decoder.feed(piece)
-        while (request := decoder.next()) is not None:
-            requests.append(request)
-    return requests
+        yield from take(decoder)
 
 
-def outcome(*pieces: bytes) -> tuple[list[Request], str]:
+def decode(*pieces: bytes) -> list[Request]:
+    return list(arriving(pieces, carefully))
+
+
+def outcome(*pieces: bytes, take: Take = carefully) -> tuple[list[Request], str]:
     """The requests, and the error that ended them."""
-    decoder = RequestDecoder()
     requests: list[Request] = []
     try:
-        for piece in pieces:
-            decoder.feed(piece)
-            while (request := decoder.next()) is not None:
-                requests.append(request)
+        for request in arriving(pieces, take):
+            requests.append(request)  # noqa: PERF402 (those before an error count)
     except ProtocolError as error:
         return requests, str(error)
     return requests, ""

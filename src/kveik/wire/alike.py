@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from kveik.format.block import ALL_BITS
 from kveik.format.coding import read_i16_be, read_i64_be
 from kveik.native import i64
 
@@ -57,8 +58,8 @@ class Alike:
         self._value_at = value - end
         self._value_size = stop - value
         self._value_mask = -1
-        if self._value_at < 8:
-            self._value_mask = (1 << (8 * self._value_at)) - 1
+        if self._value_at < 8:  # a small number shifted to the left would have 32 bits in C
+            self._value_mask = ALL_BITS >> (62 - 8 * self._value_at)
         self._value_line = read_i64_be(data, value - 8) & self._value_mask
 
     def fits(self, data: bytes, at: i64) -> bool:
